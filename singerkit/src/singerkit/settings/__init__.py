@@ -1,0 +1,1 @@
+"""Settings of a plugin: described once, as rows; everything else is derived from the rows."""
