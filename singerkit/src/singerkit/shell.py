@@ -1,4 +1,4 @@
-"""The shell around singer-sdk's plugins: settings without surprises, errors as one line, exit codes that mean something.
+"""The shell around singer-sdk's plugins: checked settings, errors as one line, exit codes that mean something.
 
 Takes a plugin class and a command line; gives an exit code. Refuses to print a traceback for what a user can cause.
 """
