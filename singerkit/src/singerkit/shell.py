@@ -6,6 +6,7 @@ Takes a plugin class and a command line; gives an exit code. Refuses to print a 
 from __future__ import annotations
 
 import importlib
+import io
 import json
 import logging
 import os
@@ -13,13 +14,14 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
+import click
+
 from singerkit.errors import SettingsError, SingerkitError, StoppedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-    import click
 
 _USAGE = 2
 _BROKEN_PIPE = 6
@@ -37,26 +39,36 @@ def main(plugin: str, argv: Sequence[str] | None = None) -> NoReturn:
 
 def run(plugin: str, argv: Sequence[str]) -> int:
     """Run the command line of `module:Class` and return its exit code; every error is one line on stderr."""
-    import click
-
     module, _, name = plugin.partition(":")
     cls = getattr(importlib.import_module(module), name)
+    command: click.Command = cls.cli
     try:
-        return int(cast("click.Command", cls.cli).main([*argv], prog_name=cls.name, standalone_mode=False) or 0)
-    except SingerkitError as error:
-        cls.logger.error("%s", error)  # noqa: TRY400  # one line, by design
-        return error.exit_code
-    except click.ClickException as error:
-        cls.logger.error("%s", error.format_message())  # noqa: TRY400
-        return _USAGE
-    except click.exceptions.Abort:
-        return 128 + signal.SIGINT
-    except BrokenPipeError:
-        cls.logger.error("the reader of this output has gone; see its own message")  # noqa: TRY400
-        return _BROKEN_PIPE
-    except Exception:
-        cls.logger.exception("%s met a bug of its own; please report it with the lines below", cls.name)
-        return 1
+        with command.make_context(cls.name, [*argv]) as context:  # not main(): it would end a broken pipe with 1
+            command.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the one place where every error ends
+        return _ended_by(error, cls.logger)
+    return 0
+
+
+def _ended_by(error: BaseException, logger: logging.Logger) -> int:
+    """Say in one line what ended the run, and return its exit code; only a bug of ours shows its traceback."""
+    match error:
+        case SingerkitError():
+            logger.error("%s", error)
+            return error.exit_code
+        case click.ClickException():
+            logger.error("%s", error.format_message())
+            return _USAGE
+        case click.exceptions.Abort() | KeyboardInterrupt():
+            return 128 + signal.SIGINT
+        case BrokenPipeError():
+            logger.error("the reader of this output has gone; see its own message")
+            return _BROKEN_PIPE
+        case _:
+            logger.error("a bug of ours ended the run; please report it with these lines", exc_info=error)
+            return 1
 
 
 class Shell:
@@ -78,6 +90,15 @@ class Shell:
             if path != "ENV":
                 merged |= read_json_object(path, what="config file")
         return _ConfigInput(config=merged, parse_env="ENV" in value)
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return singer-sdk's command, with `--catalog` and `--state` checked before anything else happens."""
+        command = cast("click.Command", super().get_singer_command())  # type: ignore[misc]  # the plugin's base has it
+        for param in command.params:
+            if param.name in {"catalog", "state"}:
+                param.type = _JsonObjectFile(f"{param.name} file")
+        return command
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Refuse bad settings all at once and without their values, which singer-sdk would print."""
@@ -107,6 +128,18 @@ class Shell:
         """Raise StoppedError once a signal has come; called where nothing is half done."""
         if self.stopped_by is not None:
             raise StoppedError(self.stopped_by)
+
+
+class _JsonObjectFile(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
+    """A path whose file holds a JSON object; singer-sdk, which reads it again, is handed the checked text."""
+
+    name = "filename"
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> io.StringIO:  # noqa: ARG002  # click's signature
+        return io.StringIO(json.dumps(read_json_object(value, what=self.what)))
 
 
 def read_json_object(path: str, *, what: str) -> dict[str, Any]:
