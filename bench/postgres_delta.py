@@ -1,0 +1,136 @@
+"""PostgreSQL to Delta: every way through, beside the fastest that the server can be read at all.
+
+Takes a number of rows and of rounds; gives a table of medians with the wall as a ratio to
+`psql -c "COPY ... TO STDOUT (FORMAT binary)"` in the same run. Checks that the tables hold what the source holds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
+
+from report import machine, write_section  # noqa: E402
+from rounds import Contestant, Run, rounds, table  # noqa: E402
+
+from demo.embedded import Server, start  # noqa: E402
+
+BIN = Path(sys.executable).parent
+TABLE_SQL = """
+create unlogged table orders as select
+    i::bigint as id,
+    case when i % 50 = 0 then null else (random() * 1000)::int end as qty,
+    (random() * 100000)::numeric(12,2) as price,
+    random() * 1000 as score,
+    random() < .5 as active,
+    'Customer ' || (random() * 1000000)::int as name,
+    'lorem ipsum dolor sit amet consectetur adipiscing elit ' || md5(i::text) as description,
+    timestamptz '2024-01-01 00:00:00+00' + random() * interval '731 days' as created_at,
+    date '2024-01-01' + (random() * 730)::int as day,
+    jsonb_build_object('city', 'c' || (i % 1000), 'zip', lpad((i % 99999)::text, 5, '0')) as payload
+from generate_series(1, {rows}) i;
+alter table orders add primary key (id);
+vacuum analyze orders;
+"""
+SERVER = {"shared_buffers": "1GB", "max_parallel_workers_per_gather": "0"}
+
+
+def main() -> None:
+    """Run the benchmark for each number of rows and print, or write, its tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[2_000_000, 10_000_000])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--meltano", type=Path, help="a meltano executable with both plugins installed in this project")
+    parser.add_argument("--write", action="store_true", help="write the tables to docs/reference/benchmarks.md")
+    given = parser.parse_args()
+    text = "\n\n".join(f"{rows:,} rows\n\n{_benchmark(rows, given.rounds, given.meltano)}" for rows in given.rows)
+    text += "\n\n" + machine("pyarrow", "deltalake", "adbc-driver-postgresql", "singer-sdk")
+    print(text)
+    if given.write:
+        write_section("postgres-delta", text)
+
+
+def _benchmark(rows: int, count: int, meltano: Path | None) -> str:
+    with tempfile.TemporaryDirectory() as name, start(Path(name) / "pg", options=SERVER) as server:
+        folder = Path(name)
+        server.psql(TABLE_SQL.format(rows=rows))
+        contestants = _contestants(server, folder)
+        if meltano:
+            contestants += [_by_meltano(meltano, server, folder)]
+        runs = rounds(contestants, count)
+        _check(folder, rows)
+        return table(runs, rows=rows) + _verdict(runs)
+
+
+def _contestants(server: Server, folder: Path) -> list[Contestant]:
+    tap, target = BIN / "tap-postgres", BIN / "target-delta"
+    batch = _config(
+        folder / "batch.json", connection_url=server.dsn(), output="batch", batch_dir=str(folder / "batches")
+    )
+    records = _config(folder / "records.json", connection_url=server.dsn())
+    copy = f"{server.bin / 'psql'} -X {server.dsn()} -c 'COPY orders TO STDOUT (FORMAT binary)' > /dev/null"
+    return [
+        Contestant("psql COPY binary > /dev/null", copy),
+        Contestant("tap-postgres, batches", f"{tap} --config {batch} > /dev/null", partial(_empty, folder / "batches")),
+        Contestant("tap-postgres, records", f"{tap} --config {records} > /dev/null"),
+        _to_delta("tap | target, batches", f"{tap} --config {batch}", target, folder),
+        _to_delta("tap | target, records", f"{tap} --config {records}", target, folder),
+    ]
+
+
+def _to_delta(name: str, tap: str, target: Path, folder: Path) -> Contestant:
+    warehouse = folder / name.replace(" ", "")
+    config = _config(folder / f"{warehouse.name}.json", path=str(warehouse))
+    return Contestant(name, f"{tap} | {target} --config {config}", partial(_empty, warehouse, folder / "batches"))
+
+
+def _by_meltano(meltano: Path, server: Server, folder: Path) -> Contestant:
+    """`meltano run` with this project's own meltano.yml, its database in the benchmark's folder."""
+    warehouse = folder / "meltano"
+    env = {
+        "TAP_POSTGRES_CONNECTION_URL": server.dsn(),
+        "TARGET_DELTA_PATH": str(warehouse),
+        "MELTANO_DATABASE_URI": f"sqlite:///{folder}/meltano.db",
+        "MELTANO_PROJECT_ROOT": str(ROOT),
+    }
+    command = f"cd {ROOT} && {meltano} run --full-refresh --force tap-postgres target-delta"
+    return Contestant("meltano run, batches", command, partial(_empty, warehouse), env)
+
+
+def _config(path: Path, **settings: str) -> Path:
+    path.write_text(json.dumps(settings), encoding="utf-8")
+    return path
+
+
+def _empty(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _check(folder: Path, rows: int) -> None:
+    """End the benchmark where a table does not hold every row: a fast wrong result is no result."""
+    from deltalake import DeltaTable
+
+    for log in folder.glob("*/*/_delta_log"):
+        held = DeltaTable(log.parent).to_pyarrow_dataset().count_rows()
+        if held != rows:
+            raise SystemExit(f"{log.parent} holds {held} rows, the source {rows}")
+
+
+def _verdict(runs: dict[str, list[Run]]) -> str:
+    """Return the largest process of every way into Delta, as a sentence."""
+    peak = max(
+        run.largest_mb for name, measured in runs.items() if name != "psql COPY binary > /dev/null" for run in measured
+    )
+    return f"\n\nThe largest process of any run peaked at {peak:.0f} MB."
+
+
+if __name__ == "__main__":
+    main()
