@@ -14,14 +14,11 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
+from bench.report import machine, write_section
+from bench.rounds import Contestant, Run, rounds, table
+from demo.embedded import Server, start
+
 ROOT = Path(__file__).parent.parent
-sys.path[:0] = [str(ROOT), str(Path(__file__).parent)]
-
-from report import machine, write_section  # noqa: E402
-from rounds import Contestant, Run, rounds, table  # noqa: E402
-
-from demo.embedded import Server, start  # noqa: E402
-
 BIN = Path(sys.executable).parent
 TABLE_SQL = """
 create unlogged table orders as select

@@ -12,9 +12,12 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 PAGE_BYTES = resource.getpagesize()
 SAMPLE_S = 0.05
@@ -99,7 +102,7 @@ def table(runs: Mapping[str, Sequence[Run]], *, rows: int | None = None) -> str:
 
 
 class _Memory:
-    """Samples the resident memory of every process of a session; the largest also by the kernel's own high-water mark."""
+    """Samples the resident memory of every process of a session; of the largest also the kernel's own peak."""
 
     def __init__(self, session: int) -> None:
         self.session, self.largest_mb, self.total_mb = session, 0.0, 0.0
