@@ -1,0 +1,43 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Each recipe is a line that a person could type.
+PYTHON ?= python3
+RUN = .venv/bin/python
+.DELETE_ON_ERROR:
+.PHONY: demo test check bench docs lock install format
+
+demo: .venv/bin/uv  ## PostgreSQL into Delta, twice, on this machine
+	@$(RUN) -m tools.setup workspace meltano
+	@$(RUN) -m demo
+
+test: .venv/bin/uv  ## the whole suite
+	@$(RUN) -m tools.setup workspace meltano strangers
+	@$(RUN) -m pytest -n auto
+
+check: .venv/bin/uv  ## format, lint, types and the fast tests, in under a minute
+	@$(RUN) -m tools.setup workspace
+	@$(RUN) -m ruff format --check .
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+	@$(RUN) -m pytest -n auto -m "not slow" -q
+
+format: .venv/bin/uv  ## what `make check` can mend by itself
+	@$(RUN) -m tools.setup workspace
+	@$(RUN) -m ruff format .
+	@$(RUN) -m ruff check --fix .
+
+docs: .venv/bin/uv  ## build/site, warnings as errors
+	@$(RUN) -m tools.setup workspace
+	@$(RUN) -m mkdocs build --strict --quiet --site-dir build/site
+
+bench: .venv/bin/uv  ## the figures, in interleaved rounds
+	@$(RUN) -m tools.setup workspace meltano
+	@$(RUN) -m bench
+
+install: .venv/bin/uv  ## Meltano and its plugins, ready for `.venv-meltano/bin/meltano run`
+	@$(RUN) -m tools.setup workspace meltano
+	@$(RUN) -m tools.meltano install
+
+lock: .venv/bin/uv  ## all locks again; ARGS=--upgrade moves the versions
+	@$(RUN) -m tools.lock $(ARGS)
+
+.venv/bin/uv: requirements-uv.lock
+	@PYTHON="$(PYTHON)" sh tools/bootstrap.sh && touch $@
