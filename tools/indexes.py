@@ -1,6 +1,6 @@
 """Where packages come from: what pip has been told about indexes, certificates and proxies, in uv's words.
 
-Takes the environment and pip's configuration; gives variables for uv. Refuses nothing, and keeps what uv was told itself.
+Takes the environment and pip's configuration; gives variables for uv. Refuses nothing; uv's own variables win.
 """
 
 from __future__ import annotations

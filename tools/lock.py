@@ -28,7 +28,9 @@ OPTIONS = (
     "--quiet",
 )
 CONSTRAINTS = "constraints.txt"
-HEADING = "# Made by `make lock` from requirements.lock, without hashes: pip refuses editable requirements beside a hashed file.\n"
+HEADING = """\
+# Made by `make lock` from requirements.lock, without the hashes: pip refuses editable requirements beside them.
+"""
 
 
 @dataclass(frozen=True)

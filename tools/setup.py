@@ -46,7 +46,11 @@ ENVIRONMENTS = {
 
 def members() -> list[Path]:
     """Return the folders of our own distributions, those that others need first."""
-    return [ROOT / "singerkit", *sorted(path.parent for path in ROOT.glob("taps/*/pyproject.toml")), ROOT / "target-delta"]
+    return [
+        ROOT / "singerkit",
+        *sorted(path.parent for path in ROOT.glob("taps/*/pyproject.toml")),
+        ROOT / "target-delta",
+    ]
 
 
 def make(environment: Environment) -> None:
@@ -87,7 +91,9 @@ def uv(*arguments: str) -> None:
     environ = {name: value for name, value in install_environment().items() if name != "VIRTUAL_ENV"}
     done = subprocess.run([str(UV), "--quiet", *arguments], cwd=ROOT, env=environ, check=False)
     if done.returncode:
-        sys.exit(f"set-up stopped: `uv {' '.join(arguments[:2])}` failed with code {done.returncode}; see its message above")
+        sys.exit(
+            f"set-up stopped: `uv {' '.join(arguments[:2])}` failed with code {done.returncode}; see its message above"
+        )
 
 
 def main(names: Sequence[str]) -> None:
