@@ -1,0 +1,1 @@
+"""How a source is reached: which hosts may be, through which tunnel, with whose credentials."""
