@@ -1,0 +1,188 @@
+"""One record's JSON text -> the column values it holds, exactly, one by one.
+
+Takes the raw JSON text of each property; gives Python values that Arrow takes without a change. Refuses a value that
+its column cannot hold unchanged, naming the column and what was expected, never the value.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from math import isinf
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from target_delta import temporal
+from target_delta.columns import Column
+
+Read = Callable[[bytes], Any]
+
+NULL = b"null"
+_DIGITS = 400  # longer integer literals than any column takes are not even counted
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,6})?", re.ASCII)
+_NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+_TEXT = msgspec.json.Decoder(str)
+_LIST = msgspec.json.Decoder(list[Raw])
+_OBJECT = msgspec.json.Decoder(dict[str, Raw])
+
+
+class RefusedError(ValueError):
+    """A value does not fit its column; `path` is the way to it inside the record."""
+
+    def __init__(self, expected: str, path: str = "") -> None:
+        super().__init__(expected)
+        self.expected, self.path = expected, path
+
+
+def reader(column: Column) -> Read:
+    """Return the function that reads a column's value from its JSON text; `null` is None for every column."""
+    read = _READERS[column.kind](column)
+
+    def read_or_null(raw: bytes) -> Any:
+        if raw == NULL:
+            return None
+        try:
+            return read(raw)
+        except RefusedError as refused:
+            raise RefusedError(refused.expected, f"{column.name}.{refused.path}".rstrip(".")) from refused
+        except (ValueError, msgspec.MsgspecError) as error:
+            raise RefusedError(_EXPECTED[column.kind].format(type=column.type), column.name) from error
+
+    return read_or_null
+
+
+def object_reader(columns: Sequence[Column]) -> Callable[[bytes], Mapping[str, Any]]:
+    """Return the function that reads an object's declared properties; an absent one is None, another is passed over."""
+    readers = {column.name: reader(column) for column in columns}
+    decode = _OBJECT.decode if any(awkward(name) for name in readers) else _known(columns)
+
+    def read(raw: bytes) -> Mapping[str, Any]:
+        texts = decode(raw)
+        return {name: one(bytes(texts[name])) if name in texts else None for name, one in readers.items()}
+
+    return read
+
+
+def awkward(name: str) -> bool:
+    """Tell whether a name must be escaped in JSON: no msgspec struct can have such a field."""
+    return any(letter in '"\\' or ord(letter) < 0x20 for letter in name)
+
+
+def _known(columns: Sequence[Column]) -> Callable[[bytes], Mapping[str, Raw]]:
+    """Return a decoder of the declared properties alone: what nobody declared is skipped as the bulk path skips it."""
+    names = [column.name for column in columns]
+    fields = [(f"f{index}", Raw, Raw(NULL)) for index in range(len(names))]
+    rename = dict(zip((field[0] for field in fields), names, strict=True))
+    decoder = msgspec.json.Decoder(msgspec.defstruct("Texts", fields, rename=rename, gc=False))
+    return lambda raw: dict(zip(names, msgspec.structs.astuple(decoder.decode(raw)), strict=True))
+
+
+def _integer(column: Column) -> Read:
+    low, high = -(2 ** (column.type.bit_width - 1)), 2 ** (column.type.bit_width - 1) - 1
+
+    def read(raw: bytes) -> int:
+        value = _decimal_of(raw.decode())
+        if value != value.to_integral_value() or not low <= value <= high:
+            raise RefusedError(f"an integer of {column.type.bit_width} bits")
+        return int(value)
+
+    return read
+
+
+def _decimal(column: Column) -> Read:
+    precision, scale = column.type.precision, column.type.scale
+    limit = Decimal(10) ** (precision - scale)
+
+    def read(raw: bytes) -> Decimal:
+        value = _decimal_of(_TEXT.decode(raw) if raw[:1] == b'"' else raw.decode())
+        exponent = value.normalize().as_tuple().exponent
+        if abs(value) >= limit or (isinstance(exponent, int) and -exponent > scale):
+            raise RefusedError(f"a decimal of {precision} digits, {scale} of them after the point")
+        return value
+
+    return read
+
+
+def _double(_: Column) -> Read:
+    def read(raw: bytes) -> float:
+        if raw[:1] == b'"':
+            return _NOT_FINITE[_TEXT.decode(raw)]
+        text = raw.decode()
+        value = float(_checked(text))
+        whole = text.removeprefix("-").isdigit()
+        if isinf(value) or (whole and int(text) != int(value)):
+            raise RefusedError("a number that a double holds (declare multipleOf or x-decimal for more digits)")
+        return value
+
+    def read_or_refuse(raw: bytes) -> float:
+        try:
+            return read(raw)
+        except KeyError as error:
+            raise ValueError("not a number") from error
+
+    return read_or_refuse
+
+
+def _boolean(_: Column) -> Read:
+    return msgspec.json.Decoder(bool).decode
+
+
+def _string(_: Column) -> Read:
+    return _TEXT.decode
+
+
+def _scalar(_: Column) -> Read:
+    def read(raw: bytes) -> str:
+        if raw[:1] in b"[{":
+            raise RefusedError("a string, number or boolean")
+        return _TEXT.decode(raw) if raw[:1] == b'"' else raw.decode()
+
+    return read
+
+
+def _json(_: Column) -> Read:
+    return bytes.decode
+
+
+def _binary(_: Column) -> Read:
+    return lambda raw: binascii.a2b_base64(_TEXT.decode(raw), strict_mode=True)
+
+
+def _temporal(read: Callable[[str], Any]) -> Callable[[Column], Read]:
+    return lambda _: lambda raw: read(_TEXT.decode(raw))
+
+
+def _struct(column: Column) -> Read:
+    return object_reader(column.children)
+
+
+def _list(column: Column) -> Read:
+    read = reader(column.children[0])
+    return lambda raw: [read(bytes(element)) for element in _LIST.decode(raw)]
+
+
+def _decimal_of(text: str) -> Decimal:
+    return Decimal(_checked(text))
+
+
+def _checked(text: str) -> str:
+    if len(text) > _DIGITS or not _NUMBER.fullmatch(text):
+        raise ValueError("not a number")
+    return text
+
+
+_READERS: Mapping[str, Callable[[Column], Read]] = {
+    "integer": _integer, "decimal": _decimal, "double": _double, "boolean": _boolean, "string": _string,
+    "scalar": _scalar, "json": _json, "binary": _binary, "struct": _struct, "list": _list,
+    "instant": _temporal(temporal.instant), "local": _temporal(temporal.local), "date": _temporal(temporal.day),
+}  # fmt: skip
+_EXPECTED: Mapping[str, str] = {
+    "integer": "an integer", "decimal": "a number or its text", "double": "a number", "boolean": "true or false",
+    "string": "a string", "scalar": "a string, number or boolean", "json": "JSON in UTF-8", "binary": "base64 text",
+    "struct": "an object", "list": "an array", "instant": "a date-time from year 1 to 9999, to the microsecond",
+    "local": "a date-time without a zone, to the microsecond", "date": "a date, or midnight in UTC",
+}  # fmt: skip

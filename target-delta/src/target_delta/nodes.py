@@ -1,0 +1,93 @@
+"""JSON Schema's ways of saying one thing -> a plain list of alternatives, one JSON type each.
+
+Takes a node and the document that its `$ref` point into; gives nodes without `$ref`, `anyOf`, `oneOf`, `allOf` and null.
+Refuses a `$ref` that leaves the document or leads nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from singerkit.errors import SafetyStopError
+
+Node = Mapping[str, Any]
+
+ANY: Node = {"type": "any"}
+_JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"}
+
+
+def alternatives(node: Node | bool, document: Node, seen: frozenset[str] = frozenset()) -> list[Node]:
+    """Return what the node allows beside null: nodes with one `type` each, or ANY where nothing is said.
+
+    A node that refers to itself is ANY at the second turn: no column type is endless.
+    """
+    if isinstance(node, bool):
+        return [ANY]
+    if "$ref" in node:
+        return _referred(node, document, seen)
+    if isinstance(node.get("allOf"), Sequence):
+        return alternatives(_merged(node, document, seen), document, seen)
+    for choice in ("anyOf", "oneOf"):
+        if node.get(choice):
+            rest = {key: value for key, value in node.items() if key not in {choice, "type"}}
+            return [one for branch in node[choice] for one in alternatives(_over(rest, branch), document, seen)]
+    return [{**node, "type": name} for name in _types(node) if name != "null"]
+
+
+def resolve(reference: str, document: Node) -> Node | bool:
+    """Return what a `$ref` inside the document points at (RFC 6901)."""
+    target: Any = document
+    for part in reference.removeprefix("#").split("/")[1:]:
+        target = target.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(target, Mapping) else None
+    if not reference.startswith("#") or not isinstance(target, Mapping | bool):
+        raise SafetyStopError(
+            "a $ref of the SCHEMA cannot be followed",
+            remedy="let the tap write the definition into the schema itself",
+            ref=reference,
+        )
+    return target
+
+
+def _referred(node: Node, document: Node, seen: frozenset[str]) -> list[Node]:
+    reference = str(node["$ref"])
+    if reference in seen:
+        return [ANY]
+    beside = {key: value for key, value in node.items() if key != "$ref"}
+    target = resolve(reference, document)
+    return alternatives(_over(beside, target), document, seen | {reference})
+
+
+def _over(beside: Node, branch: Node | bool) -> Node | bool:
+    """Return the branch with what stands beside it; the branch's own words win."""
+    return branch if isinstance(branch, bool) else {**beside, **branch}
+
+
+def _merged(node: Node, document: Node, seen: frozenset[str]) -> Node:
+    """Return one node that says what all branches of `allOf` say; the last word on a keyword wins."""
+    merged: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    for branch in [*node["allOf"], {key: value for key, value in node.items() if key != "allOf"}]:
+        reference = branch.get("$ref") if isinstance(branch, Mapping) else None
+        if reference in seen:
+            continue
+        said = resolve(reference, document) if reference else branch
+        if isinstance(said, Mapping):
+            properties |= said.get("properties", {})
+            merged |= said
+    return {**merged, "properties": properties} if properties else merged
+
+
+def _types(node: Node) -> list[str]:
+    """Return the JSON types that a node names, or those that its other words imply."""
+    named = node.get("type")
+    if isinstance(named, str):
+        return [named]
+    if isinstance(named, Sequence) and named:
+        return [str(name) for name in named]
+    values = [node["const"]] if "const" in node else node.get("enum")
+    if values:
+        return list(dict.fromkeys(_JSON_TYPES.get(type(value), "null") for value in values))
+    if node.get("properties"):
+        return ["object"]
+    return ["array"] if "items" in node else ["any"]

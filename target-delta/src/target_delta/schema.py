@@ -1,0 +1,89 @@
+"""A SCHEMA message -> the Arrow schema of its stream.
+
+Takes the message; gives a frozen StreamSchema. Refuses a schema without properties, names that Delta cannot tell
+apart, and keys that are not there or cannot be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from singerkit.errors import SafetyStopError
+from target_delta.columns import Column, Nested, column
+from target_delta.conform import conform, evolve
+
+_UNCOMPARABLE = frozenset({"struct", "list", "json"})
+
+
+@dataclass(frozen=True)
+class StreamSchema:
+    """What a SCHEMA message says of a stream: its columns, its key, and the hints (`x-...`) that travel with it."""
+
+    stream: str
+    arrow: pa.Schema
+    keys: tuple[str, ...]
+    hints: Mapping[str, Any] = field(compare=False)
+    columns: tuple[Column, ...]
+    bookmarks: tuple[str, ...] = ()
+
+
+def stream_schema(message: Mapping[str, Any], *, nested: Nested = "struct") -> StreamSchema:
+    """Return the schema of a SCHEMA message; with `nested="json"` objects and arrays are JSON text.
+
+    `_sdc_*` properties are ordinary columns. Words that it does not know are left to others.
+    """
+    stream, document = str(message["stream"]), message.get("schema")
+    properties = document.get("properties") if isinstance(document, Mapping) else None
+    if not isinstance(document, Mapping) or not isinstance(properties, Mapping) or not properties:
+        raise SafetyStopError(
+            "the SCHEMA has no properties", remedy="a stream needs one column at least", stream=stream
+        )
+    columns = tuple(column(name, node, document, nested) for name, node in properties.items())
+    _check_names(stream, columns)
+    keys = tuple(message.get("key_properties") or ())
+    _check_keys(stream, keys, columns)
+    hints = {word: value for word, value in document.items() if word.startswith("x-")}
+    arrow = pa.schema([one.field for one in columns])
+    return StreamSchema(stream, arrow, keys, hints, columns, tuple(message.get("bookmark_properties") or ()))
+
+
+def _check_names(stream: str, columns: Iterable[Column], within: str = "") -> None:
+    """Refuse empty names and names that differ only by case: readers of Delta take them for one."""
+    seen: dict[str, str] = {}
+    for one in columns:
+        path = f"{within}{one.name}"
+        if not one.name:
+            raise SafetyStopError(
+                "a column has an empty name", remedy="name it in the tap", stream=stream, within=within
+            )
+        if (other := seen.setdefault(one.name.lower(), one.name)) != one.name:
+            raise SafetyStopError(
+                "two columns differ only by case, and Delta does not tell them apart",
+                remedy="rename or deselect one (stream_maps can do it)",
+                stream=stream, columns=f"{other} {path}",
+            )  # fmt: skip
+        if one.kind == "struct":
+            _check_names(stream, one.children, f"{path}.")
+        elif one.kind == "list" and one.children[0].kind in {"struct", "list"}:
+            _check_names(stream, one.children, f"{path}.")
+
+
+def _check_keys(stream: str, keys: Iterable[str], columns: Iterable[Column]) -> None:
+    kinds = {one.name: one.kind for one in columns}
+    for key in keys:
+        if key not in kinds:
+            raise SafetyStopError(
+                "a key property is not in the SCHEMA", remedy="select it in the tap", stream=stream, key=key
+            )
+        if kinds[key] in _UNCOMPARABLE:
+            raise SafetyStopError(
+                f"a key property is a {kinds[key]}, which has no one way to be equal",
+                remedy="choose scalar key properties", stream=stream, key=key,
+            )  # fmt: skip
+
+
+__all__ = ["StreamSchema", "conform", "evolve", "stream_schema"]
