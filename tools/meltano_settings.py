@@ -1,0 +1,96 @@
+"""Writes what the plugins say of themselves into meltano.yml: `python -m tools.meltano_settings`.
+
+Takes the answers of `--about --format=json` and the text of meltano.yml; gives the text with the settings, their groups
+and the capabilities of each plugin renewed, and everything else, comments too, as it was.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+from ruamel.yaml import YAML
+
+from tools.setup import ENVIRONMENTS, ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROJECT = ROOT / "meltano.yml"
+KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
+
+
+def about(executable: str) -> dict[str, Any]:
+    """Return what a plugin of the workspace says of itself."""
+    command = [str(ENVIRONMENTS["workspace"].python.with_name(executable)), "--about", "--format=json"]
+    said: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return said
+
+
+def renewed(text: str, abouts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return meltano.yml with the settings of the plugins named in `abouts` as they describe them."""
+    yaml = YAML()
+    yaml.width = 120
+    yaml.preserve_quotes = True
+    project = yaml.load(text)
+    for plugin in _plugins(project):
+        if said := abouts.get(plugin["name"]):
+            plugin["capabilities"] = sorted(said["capabilities"])
+            if groups := said["settings"].get("x-settings-groups"):
+                plugin["settings_group_validation"] = [list(group) for group in groups]
+            plugin["settings"] = list(settings(said["settings"]))
+    written = io.StringIO()
+    yaml.dump(project, written)
+    return written.getvalue()
+
+
+def settings(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield each setting of a JSON Schema in Meltano's words."""
+    for name, prop in schema["properties"].items():
+        row: dict[str, Any] = {"name": name}
+        row |= {"label": prop["title"]} if prop.get("title") else {}
+        row |= {"kind": kind(prop)}
+        row |= {"sensitive": True} if prop.get("secret") else {}
+        row |= {"value": prop["default"]} if prop.get("default") is not None else {}
+        row |= {"options": _options(prop["enum"])} if prop.get("enum") else {}
+        row |= {"description": " ".join(prop["description"].split())} if prop.get("description") else {}
+        yield row
+
+
+def kind(prop: Mapping[str, Any]) -> str:
+    """Return Meltano's kind for a JSON Schema property."""
+    if prop.get("enum"):
+        return "options"
+    if prop.get("x-kind") == "file":
+        return "file"
+    types = [prop["type"]] if isinstance(prop.get("type"), str) else prop.get("type", [])
+    first = next((word for word in types if word != "null"), "string")
+    if first == "string" and prop.get("format") in {"date", "date-time"}:
+        return "date_iso8601"
+    return KINDS.get(first, "string")
+
+
+def main() -> None:
+    """Renew meltano.yml from the installed plugins."""
+    text = PROJECT.read_text()
+    PROJECT.write_text(renewed(text, {name: about(name) for name in described(text)}))
+
+
+def described(text: str) -> list[str]:
+    """Return the plugins whose settings meltano.yml holds: those with an executable; the others inherit."""
+    return [plugin["name"] for plugin in _plugins(YAML(typ="safe").load(text)) if "executable" in plugin]
+
+
+def _plugins(project: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for plugins in project["plugins"].values():
+        yield from plugins
+
+
+def _options(values: list[Any]) -> list[dict[str, str]]:
+    return [{"label": str(value), "value": value} for value in values if value is not None]
+
+
+if __name__ == "__main__":
+    main()
