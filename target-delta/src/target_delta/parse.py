@@ -8,27 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
-from msgspec import Raw
 
 from target_delta import temporal
-from target_delta.errors import InvalidRecordError, MissingKeyError
-from target_delta.exact import NULL, RefusedError, object_reader
+from target_delta.careful import CarefulReader, OnInvalid
+from target_delta.columns import Column
+from target_delta.typed import builders, record_type
 
 if TYPE_CHECKING:
     from target_delta.schema import StreamSchema
 
-OnInvalid = Callable[[InvalidRecordError], None]
 OMITTED = "_sdc_omitted"
+_FEW = 32  # rows: fewer are read one by one rather than halved again
+_INSTANT = pa.timestamp("us", "UTC")
+_NAMES = Column(OMITTED, "list", pa.list_(pa.string()), (Column("element", "string", pa.string()),))
+_UNFIT = (ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 
 
 @dataclass(frozen=True)
 class Parsed:
-    """Rows of one stream, and beside them, where any line has it: when it was extracted, which columns it omits
-    (their stored value stays), and the version of the table it belongs to."""
+    """Rows of one stream, and what stood beside them, where any line has it; each array is as long as `rows`.
+
+    `extracted_at`: the envelope's time_extracted; `omitted`: the columns whose stored value stays; `version`: of the
+    table, as singer-sdk's taps number it.
+    """
 
     rows: pa.RecordBatch
     extracted_at: pa.Array | None = None
@@ -36,50 +43,90 @@ class Parsed:
     version: pa.Array | None = None
 
 
-class _Envelope(msgspec.Struct, gc=False):
-    record: Raw
-    time_extracted: str | None = None
-    version: int | None = None
-
-
 class RecordParser:
-    """Reads the RECORD lines of one stream with the schema that its last SCHEMA message gave."""
+    """Reads the RECORD lines of one stream with the schema that its last SCHEMA message gave.
 
-    def __init__(self, schema: StreamSchema) -> None:
-        self._schema = schema
-        self._envelope = msgspec.json.Decoder(_Envelope)
-        self._read = object_reader(schema.columns)
+    Rows are decoded in bulk with strict types. What that refuses is halved until the odd rows stand alone, and those
+    are read one by one: the answer is the same either way, only slower. With `bare=True` a line is a record without
+    its envelope, as in JSON Lines batch files.
+    """
+
+    def __init__(self, schema: StreamSchema, *, bare: bool = False) -> None:
+        self._schema, self._bare = schema, bare
+        self._columns = schema.columns if OMITTED in schema.arrow.names else (*schema.columns, _NAMES)
+        self._careful = CarefulReader(schema.stream, self._columns, schema.keys, bare=bare)
+        self._decode = _decoder(self._columns, bare=bare)
+        self._builders = builders(self._columns)
 
     def parse(self, lines: bytes, on_invalid: OnInvalid | None = None) -> Parsed:
-        """Return the rows of the lines; each bad line goes to `on_invalid` and is left out, or is raised."""
-        good = []
-        for index, line in enumerate(line for line in lines.split(b"\n") if line.strip()):
-            try:
-                good.append(self._row(line, index))
-            except InvalidRecordError as error:
-                if on_invalid is None:
-                    raise
-                on_invalid(error)
-        arrays = [pa.array([row[column.name] for row, *_ in good], column.type) for column in self._schema.columns]
-        rows = pa.RecordBatch.from_arrays(arrays, schema=self._schema.arrow)
-        extracted = [extracted for _, extracted, _ in good]
-        return Parsed(
-            rows,
-            pa.array(extracted, pa.timestamp("us", "UTC")) if any(extracted) else None,
-        )
+        """Return the rows of the lines; a bad line goes to `on_invalid` and is left out, or is raised.
 
-    def _row(self, line: bytes, index: int) -> Any:
-        stream = self._schema.stream
+        An error's `index` counts the lines of this call from 0; blank lines are no lines.
+        """
+        split = lines.removesuffix(b"\n").split(b"\n")
+        if (whole := self._bulk(split)) is not None:
+            return whole
+        return _joined(list(self._parts([line for line in split if line.strip()], 0, on_invalid)))
+
+    def _parts(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> Sequence[Parsed]:
+        if (parsed := self._bulk(lines)) is not None:
+            return [parsed]
+        if self._decode is None or len(lines) <= _FEW:
+            return [self._one_by_one(lines, start, on_invalid)]
+        half = len(lines) // 2
+        first = self._parts(lines[:half], start, on_invalid)
+        return [*first, *self._parts(lines[half:], start + half, on_invalid)]
+
+    def _bulk(self, lines: list[bytes]) -> Parsed | None:
+        """Return the rows of all lines, or None where one of them is not what the strict types take."""
+        if self._decode is None:
+            return None
         try:
-            envelope = self._envelope.decode(line)
-            row = self._read(bytes(envelope.record))
-            extracted = temporal.instant(envelope.time_extracted) if envelope.time_extracted else None
-        except RefusedError as refused:
-            reason = f"expected {refused.expected}"
-            raise InvalidRecordError(stream, index, reason, line, column=refused.path) from refused
-        except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-            raise InvalidRecordError(stream, index, "not a RECORD message in JSON and UTF-8", line) from error
-        for key in self._schema.keys:
-            if row[key] is None:
-                raise MissingKeyError(stream, index, "a key property is missing or NULL", line, column=key)
-        return row, extracted, envelope.version
+            messages = list(map(self._decode, lines))
+            records = messages if self._bare else list(map(attrgetter("record"), messages))
+            arrays = [build(records) for build in self._builders]
+            extracted, version = self._envelopes(messages)
+        except _UNFIT:
+            return None
+        parsed = self._parsed(arrays, extracted, version)
+        return None if any(parsed.rows.column(key).null_count for key in self._schema.keys) else parsed
+
+    def _envelopes(self, messages: list[Any]) -> tuple[pa.Array, pa.Array]:
+        if self._bare:
+            return pa.nulls(len(messages), _INSTANT), pa.nulls(len(messages), pa.int64())
+        times = pa.array(list(map(attrgetter("time_extracted"), messages)), pa.string())
+        return temporal.instants(times), pa.array(list(map(attrgetter("version"), messages)), pa.int64())
+
+    def _one_by_one(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> Parsed:
+        rows = self._careful.read(lines, start, on_invalid)
+        arrays = [pa.array([row.values[column.name] for row in rows], column.type) for column in self._columns]
+        extracted = pa.array([row.extracted_at for row in rows], _INSTANT)
+        return self._parsed(arrays, extracted, pa.array([row.version for row in rows], pa.int64()))
+
+    def _parsed(self, arrays: list[pa.Array], extracted: pa.Array, version: pa.Array) -> Parsed:
+        omitted = arrays[self._columns.index(_NAMES)] if _NAMES in self._columns else pa.nulls(len(version))
+        rows = pa.RecordBatch.from_arrays(arrays[: len(self._schema.columns)], schema=self._schema.arrow)
+        return Parsed(rows, *(None if one.null_count == len(one) else one for one in (extracted, omitted, version)))
+
+
+def _decoder(columns: Sequence[Column], *, bare: bool) -> Callable[[bytes], Any] | None:
+    """Return the function that decodes one line strictly, or None where a column's name has no place in a struct."""
+    record = record_type(columns)
+    if record is None or bare:
+        return record and msgspec.json.Decoder(record).decode
+    fields = [("record", record), ("time_extracted", str | None, None), ("version", int | None, None)]
+    return msgspec.json.Decoder(msgspec.defstruct("Message", fields, gc=False)).decode
+
+
+def _joined(parts: Sequence[Parsed]) -> Parsed:
+    """Return the parts as one; a part without an array beside its rows has NULL there."""
+    rows = pa.concat_batches([part.rows for part in parts])
+    beside = []
+    for name, kind in (("extracted_at", _INSTANT), ("omitted", _NAMES.type), ("version", pa.int64())):
+        arrays = [getattr(part, name) for part in parts]
+        filled = [
+            pa.nulls(part.rows.num_rows, kind) if array is None else array
+            for part, array in zip(parts, arrays, strict=True)
+        ]
+        beside.append(None if all(array is None for array in arrays) else pa.concat_arrays(filled))
+    return Parsed(rows, *beside)
