@@ -1,0 +1,1 @@
+"""Singer into Delta Lake: exact in values, flat in memory, never loses or doubles a row."""

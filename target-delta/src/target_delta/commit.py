@@ -1,0 +1,196 @@
+"""One change of a table, committed once: planned from a snapshot, against that snapshot, and planned again on conflict.
+
+Takes a plan that makes a change from a snapshot; gives the version that holds it. Refuses a Remove that names no live file.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import tenacity
+from deltalake import CommitProperties, Schema, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction, RemoveAction
+from singerkit.errors import SafetyStopError, StoreError
+
+from target_delta.schema import evolve
+from target_delta.table import APP_ID, ONE_TRY, first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pyarrow as pa
+
+    from target_delta.files import DataFile
+    from target_delta.plan import Change
+    from target_delta.table import LiveFile, Snapshot, Table
+
+    Plan = Callable[[Snapshot], Change]
+
+T = TypeVar("T")
+
+MAX_TRIES = 40  # eight writers on one table need about ten
+MAX_PAUSE_S = 2.0
+RUN, COMMIT, BOOKMARK = "target-delta.run", "target-delta.commit", "target-delta.bookmark"
+_MS = 1000
+
+
+class _LostRaceError(Exception):
+    """Another writer committed first; what was planned is planned again from a newer snapshot."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """A commit that is in the table and on the disk."""
+
+    version: int
+    change: Change
+
+
+@dataclass
+class Committer:
+    """Commits the changes of one run to one table, each exactly once."""
+
+    table: Table
+    run: str
+    alive: Callable[[], None] = field(default=lambda: None)
+    """Called before anything is written; raises where the run was told to stop."""
+    _number: int = 0
+
+    def commit(self, schema: pa.Schema, plan: Plan, *, replace: bool = False, bookmark: Any = None) -> Landed:
+        """Commit what `plan` makes of the newest snapshot, whose table has at least the columns of `schema`.
+
+        With `replace` the table takes exactly this schema, in the same commit.
+        """
+        self._number += 1
+        facts = {RUN: self.run, COMMIT: self._number} | ({} if bookmark is None else {BOOKMARK: bookmark})
+        return self._retried(self._attempt, schema, plan, replace=replace, facts=facts)
+
+    def ready(self, schema: pa.Schema) -> Snapshot:
+        """Return the newest snapshot of a table that has at least these columns; it is made or widened for it."""
+        return self._retried(self._see, schema, replace=False)
+
+    def _attempt(self, schema: pa.Schema, plan: Plan, *, replace: bool, facts: Mapping[str, Any]) -> Landed:
+        """Try once to bring the change into the newest version of the table.
+
+        1. See the table as it is now, made or widened to the columns of the data.
+        2. Plan: write the data files that no log names yet.
+        3. Check that every Remove names a live file.
+        4. Force the files to the disk.
+        5. Commit against that snapshot: Adds, Removes, transaction and bookmark at once.
+        6. Force the log entry to the disk.
+        """
+        self.alive()
+        snapshot = self._see(schema, replace=replace)  # 1
+        change = plan(snapshot)  # 2
+        try:
+            check_removes(change, snapshot)  # 3
+            self.alive()
+            self.table.store.sync(file.path for file in change.adds)  # 4
+            version = self._commit(snapshot, change, schema if replace else snapshot.schema, facts)  # 5
+        except _LostRaceError:
+            if not change.reusable:
+                self.table.store.delete(file.path for file in change.adds)
+            raise
+        self.table.store.sync([log_entry(version)])  # 6
+        return Landed(version, change)
+
+    def _see(self, schema: pa.Schema, *, replace: bool) -> Snapshot:
+        snapshot = self.table.snapshot()
+        if snapshot is None:
+            return self.table.create(schema)
+        if replace:
+            ready = self.table.allow(schema, snapshot)
+        else:
+            wider = evolve(snapshot.schema, schema)
+            ready = snapshot if wider.equals(snapshot.schema) else self.table.widen(wider)
+        if ready is None:
+            raise _LostRaceError
+        return ready
+
+    def _retried(self, act: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        tries = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_LostRaceError),
+            wait=tenacity.wait_random_exponential(multiplier=0.05, max=MAX_PAUSE_S),
+            stop=tenacity.stop_after_attempt(MAX_TRIES),
+        )
+        try:
+            return tries(act, *arguments, **named)
+        except tenacity.RetryError as error:
+            raise StoreError(
+                "other writers were faster in every try",
+                remedy="let fewer programs write this table at the same time",
+                stream=self.table.stream,
+                tries=MAX_TRIES,
+            ) from error
+
+    def _commit(self, snapshot: Snapshot, change: Change, schema: pa.Schema, facts: Mapping[str, Any]) -> int:
+        adds = [add_action(file) for file in change.adds]
+        removes = [] if change.replaces else [remove_action(file) for file in change.removes]
+        properties = CommitProperties(
+            custom_metadata=dict(facts),
+            max_commit_retries=ONE_TRY,
+            app_transactions=[Transaction(APP_ID, snapshot.transaction + 1)],
+        )
+        try:
+            snapshot.delta.create_write_transaction(
+                [*adds, *removes],
+                mode="overwrite" if change.replaces else "append",
+                schema=Schema.from_arrow(schema),
+                partition_by=list(snapshot.partition_by),
+                commit_properties=properties,
+            )
+        except DeltaError as error:
+            return self._landed_anyway(snapshot, facts, error)
+        return snapshot.version + 1
+
+    def _landed_anyway(self, snapshot: Snapshot, facts: Mapping[str, Any], error: DeltaError) -> int:
+        """Return the version that holds this commit although delta-rs reported an error; a lost answer is no failure."""
+        now = self.table.snapshot()
+        if now is not None and now.version > snapshot.version:
+            for entry in now.delta.history(now.version - snapshot.version):
+                if entry.get(RUN) == facts[RUN] and entry.get(COMMIT) == facts[COMMIT]:
+                    return int(entry["version"])
+        if isinstance(error, CommitFailedError):
+            raise _LostRaceError from error
+        raise StoreError(
+            "the table refused a commit", stream=self.table.stream, path=self.table.store.uri, why=first_line(error)
+        ) from error
+
+
+def check_removes(change: Change, snapshot: Snapshot) -> None:
+    """Stop where a file that goes is not a live one: the rows that replace it would stand beside it."""
+    live = {file.path for file in snapshot.files} if change.removes else set()
+    if lost := [file.path for file in change.removes if file.path not in live]:
+        raise SafetyStopError(
+            "a file that should be replaced is not in the table; nothing was committed",
+            remedy="run again; if it stays, report it",
+            file=lost[0],
+            files=len(lost),
+        )
+
+
+def add_action(file: DataFile) -> AddAction:
+    """Return what makes a data file part of the table."""
+    return AddAction(
+        path=file.path,
+        size=file.size,
+        partition_values=dict(file.partition),
+        modification_time=file.modified_ms,
+        data_change=True,
+        stats=file.stats,
+    )
+
+
+def remove_action(file: LiveFile) -> RemoveAction:
+    """Return what takes a live file out of the table."""
+    return RemoveAction(
+        path=file.path, data_change=True, deletion_timestamp=int(time.time() * _MS), size=file.size, partition_values={}
+    )
+
+
+def log_entry(version: int) -> str:
+    """Return the path of a version in the log."""
+    return f"_delta_log/{version:020}.json"

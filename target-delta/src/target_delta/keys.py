@@ -1,0 +1,101 @@
+"""Keys of rows, compared exactly and without a Python object a row.
+
+Takes tables and the names of their key columns; gives positions. NULL never equals anything, and does not reach here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Codes = NDArray[np.int64]
+
+_MOST_CODES = 1 << 62
+
+
+def last_rows(table: pa.Table, keys: Sequence[str]) -> Codes:
+    """Return the positions of the last row of every key, ascending."""
+    codes, distinct = _dense(table, keys)
+    if distinct == table.num_rows:
+        return np.arange(table.num_rows)
+    last = np.zeros(distinct, dtype=np.int64)
+    last[codes] = np.arange(table.num_rows)  # NumPy assigns in order: the last one stays
+    last.sort()
+    return last
+
+
+def last_per_key(table: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """Return the table with the last row of every key, in the order of the rows that stay."""
+    last = last_rows(table, keys)
+    return table if len(last) == table.num_rows else table.take(pa.array(last))
+
+
+class KeySet:
+    """The unique keys of a batch, to be found again in other tables."""
+
+    def __init__(self, table: pa.Table, keys: Sequence[str]) -> None:
+        self.keys = tuple(keys)
+        self.rows = table.num_rows
+        self._values = [_distinct(table, key) for key in self.keys]
+        self._codes = pa.array(self._encode(table))
+
+    def positions(self, table: pa.Table) -> pa.Array:
+        """Return for every row of the table the position of its key in this set, or NULL."""
+        if len(self.keys) == 1:
+            codes = pc.index_in(_column(table, self.keys[0]), value_set=self._values[0])
+            return pc.index_in(codes.cast(pa.int64()), value_set=self._codes)
+        return pc.index_in(pa.array(self._encode(table)), value_set=self._codes)
+
+    def values(self, key: str) -> pa.Array:
+        """Return the distinct values of one key column."""
+        return self._values[self.keys.index(key)]
+
+    def _encode(self, table: pa.Table) -> Codes:
+        """Return one number a row that is equal where all key columns are, and -1 where one of them is unknown here."""
+        total: Codes = np.zeros(table.num_rows, dtype=np.int64)
+        known = np.ones(table.num_rows, dtype=bool)
+        for key, values in zip(self.keys, self._values, strict=True):
+            index = pc.index_in(_column(table, key), value_set=values)
+            known &= index.is_valid().to_numpy(zero_copy_only=False)
+            total = total * len(values) + index.fill_null(0).to_numpy(zero_copy_only=False)
+        return np.where(known, total, -1)
+
+
+def _dense(table: pa.Table, keys: Sequence[str]) -> tuple[Codes, int]:
+    """Return numbers from 0 that are equal where the keys are, and how many there are."""
+    codes: Codes = np.zeros(table.num_rows, dtype=np.int64)
+    distinct = 1
+    for key in keys:
+        coded = _column(table, key).dictionary_encode()
+        size = max(1, len(coded.dictionary))
+        if distinct * size > _MOST_CODES:
+            codes, distinct = _compact(codes)
+        codes = codes * size + coded.indices.to_numpy(zero_copy_only=False)
+        distinct *= size
+    if len(keys) > 1:
+        codes, distinct = _compact(codes)
+    return codes, distinct
+
+
+def _compact(codes: Codes) -> tuple[Codes, int]:
+    values, inverse = np.unique(codes, return_inverse=True)
+    return inverse.astype(np.int64), len(values)
+
+
+def _distinct(table: pa.Table, key: str) -> pa.Array:
+    return pc.unique(_column(table, key))
+
+
+def _column(table: pa.Table, key: str) -> pa.Array:
+    column = table[key].combine_chunks()
+    if isinstance(column, pa.ChunkedArray):  # nothing in it, or more text than one array holds
+        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return pc.add(column, 0.0) if pa.types.is_floating(column.type) else column  # -0.0 and 0.0 are one key

@@ -1,0 +1,170 @@
+"""How the rows of a stream reach its table: appended, upserted by key, or staged until a full load is complete.
+
+Takes tables of one schema; gives what became of them. Runs beside the reading of input, one call at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pyarrow as pa
+
+from target_delta.files import FileWriter
+from target_delta.keys import last_per_key
+from target_delta.plan import Change, Upsert
+from target_delta.schema import conform, evolve
+from target_delta.unique import drop_repeated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_delta.commit import Committer
+    from target_delta.files import Layout
+    from target_delta.staging import Progress, Staging
+    from target_delta.table import Snapshot
+
+NOTHING = Change(())
+
+
+class Loader(Protocol):
+    """What takes the rows of a stream."""
+
+    streams: bool
+    """Whether rows may leave memory before the batch is complete."""
+
+    def write(self, rows: pa.Table) -> None:
+        """Take rows; nobody sees them yet."""
+
+    def settle(self, bookmark: Any, progress: Sequence[Progress]) -> Change:
+        """Make everything written so far safe, and return what it changed in the table."""
+
+    def abandon(self) -> None:
+        """Delete what was written and not settled."""
+
+
+@dataclass
+class Appender:
+    """Adds rows as they come; their files are written while the next rows are read."""
+
+    committer: Committer
+    schema: pa.Schema
+    layout: Layout
+    streams = True
+    _writer: FileWriter | None = None
+
+    def write(self, rows: pa.Table) -> None:
+        """Write rows to files that no log names yet, with the columns that the table has or gets."""
+        if self._writer is None:
+            columns = self.committer.ready(self.schema).schema
+            self._writer = FileWriter(self.committer.table.store, columns, (), self.layout)
+        self._writer.write(fitted(rows, self._writer.schema))
+
+    def settle(self, bookmark: Any, progress: Sequence[Progress]) -> Change:
+        """Commit the files that were written."""
+        if self._writer is None:
+            return NOTHING
+        files = self._writer.finish()
+        change = Change(files, reusable=True, inserted=sum(file.rows for file in files))
+        self.committer.commit(self.schema, lambda _: change, bookmark=bookmark)
+        self._writer = None
+        return change
+
+    def abandon(self) -> None:
+        """Delete the files that were not committed."""
+        if self._writer is not None:
+            self._writer.abandon()
+
+
+@dataclass
+class Upserter:
+    """Replaces rows by key; the last one of a key wins."""
+
+    committer: Committer
+    schema: pa.Schema
+    keys: Sequence[str]
+    layout: Layout
+    streams = False
+
+    def __post_init__(self) -> None:
+        self._rows: list[pa.Table] = []
+
+    def write(self, rows: pa.Table) -> None:
+        """Keep rows until the batch is complete."""
+        self._rows.append(rows)
+
+    def settle(self, bookmark: Any, progress: Sequence[Progress]) -> Change:
+        """Commit the last row of every key."""
+        if not self._rows:
+            return NOTHING
+        rows = last_per_key(pa.concat_tables(self._rows), self.keys)
+        self._rows = []
+        return self.committer.commit(self.schema, lambda seen: self._plan(rows, seen), bookmark=bookmark).change
+
+    def abandon(self) -> None:
+        """Forget the rows."""
+        self._rows = []
+
+    def _plan(self, rows: pa.Table, snapshot: Snapshot) -> Change:
+        store, alive = self.committer.table.store, self.committer.alive
+        return Upsert(store, fitted(rows, snapshot.schema), self.keys, self.layout, alive).plan(snapshot)
+
+
+@dataclass
+class Stager:
+    """Keeps the rows of a full load aside, and puts them in the place of the table's rows once it is complete."""
+
+    committer: Committer
+    schema: pa.Schema
+    keys: Sequence[str]
+    layout: Layout
+    staging: Staging
+    streams = True
+    _writer: FileWriter | None = None
+
+    def write(self, rows: pa.Table) -> None:
+        """Write rows to files of the load."""
+        if self._writer is None:
+            self._writer = FileWriter(self.committer.table.store, self.schema, self.keys, self.layout)
+        self._writer.write(rows)
+
+    def settle(self, bookmark: Any, progress: Sequence[Progress]) -> Change:
+        """Make the files part of the load for good; the table stays as it is."""
+        files = self._writer.finish() if self._writer else []
+        if files or progress:
+            now = datetime.now(UTC)
+            self.staging.add(files, self.schema, run=self.committer.run, now=now, progress=progress)
+        return NOTHING
+
+    def abandon(self) -> None:
+        """Delete what was written since the last manifest."""
+        if self._writer is not None:
+            self._writer.abandon()
+
+    def complete(self, bookmark: Any) -> Change:
+        """Put the staged rows in the place of all rows of the table, in one commit.
+
+        1. Settle what was written, and bring the columns of all manifests together.
+        2. Leave the last row of every key.
+        3. Commit: all old files go, the staged ones come, the schema becomes the one of the load.
+        4. Forget the manifests.
+        """
+        self.settle(bookmark, ())  # 1
+        schema = self.staging.entries[0].schema if self.staging.entries else self.schema
+        for later in [entry.schema for entry in self.staging.entries[1:]] + [self.schema]:
+            schema = evolve(schema, later)
+        store, alive = self.committer.table.store, self.committer.alive
+        kept = drop_repeated(store, self.staging.files, schema, self.keys, self.layout, alive)  # 2
+        change = Change(kept.files, replaces=True, reusable=True, inserted=sum(file.rows for file in kept.files))
+        landed = self.committer.commit(schema, lambda _: change, replace=True, bookmark=bookmark)  # 3
+        self.staging.forget()  # 4
+        store.delete(kept.replaced)
+        return landed.change
+
+
+def fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with exactly these columns; no value changes on the way."""
+    if rows.schema.equals(schema):
+        return rows
+    return pa.Table.from_batches([conform(batch, schema) for batch in rows.to_batches()], schema=schema)

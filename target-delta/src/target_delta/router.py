@@ -1,0 +1,168 @@
+"""Messages to their streams, in an order that keeps every promise, and STATE to where it may go.
+
+Takes runs of RECORD lines and single other lines; gives STATE values to `emit`. Refuses a message it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from singerkit.errors import SafetyStopError
+
+from target_delta.errors import RecordBeforeSchemaError
+from target_delta.lines import Other, Records
+from target_delta.schema import stream_schema
+from target_delta.stream import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_delta.ledger import State
+    from target_delta.mapping import Mapping as StreamMaps
+    from target_delta.stream import Run
+
+LOOK_S = 0.5  # how often the ages of the batches are looked at
+CALM_S = 5.0  # between two commits of a stream that a pause of the input causes
+BASE_MB = 160  # what the process weighs before it holds a row
+COPIES = 3  # of a batch that exist at once while it is sorted out and written
+
+
+class Router:
+    """Knows the streams of a run, and when they are written."""
+
+    def __init__(self, run: Run, maps: StreamMaps, emit: Callable[[State], None]) -> None:
+        self.run = run
+        self.maps = maps
+        self.emit = emit
+        self.streams: dict[str, Stream] = {}
+        self._schemas: dict[bytes, None] = {}
+        self._looked_at = run.clock()
+        self._ceiling = max(16, (run.settings.max_memory_mb - BASE_MB) // COPIES) << 20
+
+    def take(self, piece: Records | Other) -> None:
+        """Take one piece of the input, in its order."""
+        if isinstance(piece, Records):
+            for records in self.maps.records(piece):
+                self._stream(records.stream).take_lines(records)
+        else:
+            self._take_message(piece.line)
+        self.run.worker.collect()
+        self._look()
+        self._release()
+
+    def pause(self) -> None:
+        """The input is silent: write what a STATE waits for, so that a slow tap gets it soon."""
+        self.run.worker.collect()
+        now = self.run.clock()
+        if self.run.ledger.waiting:
+            for name in self.run.ledger.behind():
+                stream = self.streams[name]
+                if stream.settled_at is None or now - stream.settled_at >= CALM_S:
+                    stream.flush()
+        self._look()
+        self._release()
+
+    def finish(self) -> None:
+        """The input has ended: write everything, then say which full loads are not complete."""
+        for stream in self.streams.values():
+            if self.run.settings.activate_version == "once" and stream.loading is not None:
+                stream.complete()
+            else:
+                stream.flush()
+        self.run.worker.settle()
+        self._release()
+        if unfinished := [name for name, stream in self.streams.items() if stream.unfinished]:
+            raise SafetyStopError(
+                "the input ended before the second ACTIVATE_VERSION; the rows are staged, the table is as it was",
+                remedy="run the tap again; for a tap that sends it once, see the setting activate_version",
+                streams=" ".join(sorted(unfinished)),
+            )
+
+    def abandon(self) -> None:
+        """End without writing anything more; a STATE whose records are in their tables by now still leaves."""
+        self.run.worker.stop()
+        self._release()
+        for stream in self.streams.values():
+            stream.abandon()
+
+    def _take_message(self, line: bytes) -> None:
+        if line in self._schemas:
+            return
+        message = _decode(line)
+        match message.get("type"):
+            case "SCHEMA":
+                self._take_schema(line, message)
+            case "STATE":
+                self._take_state(message)
+            case "ACTIVATE_VERSION":
+                self._take_activation(message)
+            case "BATCH":
+                for target in self.maps.targets(str(message.get("stream"))):
+                    self._stream(target).take_files(message)
+            case other:
+                raise SafetyStopError("the input holds a message of an unknown type", type=str(other)[:40])
+
+    def _take_schema(self, line: bytes, message: Mapping[str, Any]) -> None:
+        source = str(message.get("stream"))
+        self._schemas = {known: None for known in self._schemas if _stream_of(known) != source} | {line: None}
+        for mapped in self.maps.schemas(message):
+            name = str(mapped["stream"])
+            schema = stream_schema(mapped, nested=self.run.settings.nested_of(name))
+            if name in self.streams:
+                self.streams[name].take_schema(schema)
+            else:
+                self.streams[name] = Stream(self.run, schema, source)
+
+    def _take_state(self, message: Mapping[str, Any]) -> None:
+        value = message.get("value")
+        if not isinstance(value, dict):
+            raise SafetyStopError("a STATE message has no value", remedy="correct the tap")
+        self.run.state = value
+        self.run.ledger.state(value)
+        for stream in self.streams.values():
+            stream.note_state()
+
+    def _take_activation(self, message: Mapping[str, Any]) -> None:
+        if self.run.settings.activate_version == "ignore":
+            return
+        version = message.get("version")
+        if not isinstance(version, int):
+            raise SafetyStopError("an ACTIVATE_VERSION has no whole number", stream=message.get("stream"))
+        for target in self.maps.targets(str(message.get("stream"))):
+            self._stream(target).activate(version)
+
+    def _stream(self, name: str) -> Stream:
+        try:
+            return self.streams[name]
+        except KeyError:
+            raise RecordBeforeSchemaError(name) from None
+
+    def _look(self) -> None:
+        """Write what is too old, and the largest batches while all together are over the ceiling."""
+        now = self.run.clock()
+        if now - self._looked_at >= LOOK_S:
+            self._looked_at = now
+            for stream in self.streams.values():
+                if stream.age_s(now) >= self.run.settings.max_batch_age_s:
+                    stream.flush()
+        while sum(stream.buffer.bytes for stream in self.streams.values()) > self._ceiling:
+            max(self.streams.values(), key=lambda stream: stream.buffer.bytes).flush()
+
+    def _release(self) -> None:
+        if (state := self.run.ledger.release()) is not None:
+            self.emit(state)
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    try:
+        message = msgspec.json.decode(line)
+    except (ValueError, RecursionError) as error:
+        raise SafetyStopError("a line of the input is not JSON", remedy="look at what the tap printed") from error
+    if not isinstance(message, dict):
+        raise SafetyStopError("a line of the input is not a Singer message", remedy="look at what the tap printed")
+    return message
+
+
+def _stream_of(line: bytes) -> str:
+    return str(_decode(line).get("stream"))

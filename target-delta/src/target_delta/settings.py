@@ -1,0 +1,135 @@
+"""Every option of the loader, its default and its words, once.
+
+Takes a checked configuration; gives a frozen Settings that the rooms read. Refuses nothing: the schema did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Literal, TypeVar, cast
+
+from singerkit.settings.fields import Setting, settings_schema
+
+LoadMethod = Literal["append-only", "upsert", "overwrite"]
+Activation = Literal["twice", "once", "ignore"]
+Nested = Literal["struct", "json"]
+T = TypeVar("T")
+
+LOAD_METHODS = ("append-only", "upsert", "overwrite")
+CODECS = ("zstd", "snappy", "lz4", "gzip", "none")
+_MB = 1 << 20
+
+
+def _per_stream(values: tuple[str, ...]) -> Mapping[str, Any]:
+    """One value for all streams, or an object of stream globs."""
+    globs = {"type": "object", "additionalProperties": {"enum": list(values)}}
+    return {"type": ["string", "object", "null"], "anyOf": [{"enum": [*values, None]}, globs]}
+
+
+ROWS = (
+    Setting("path", "string", "Path", "Folder or object store address below which each stream has its table.", default="./warehouse"),
+    Setting(
+        "storage_options", "object", "Storage options",
+        "What the object store asks for: keys, region, endpoint, by the names that delta-rs knows.",
+        secret=True, schema={"additionalProperties": {"type": ["string", "number", "boolean", "null"]}},
+    ),
+    Setting(
+        "load_method", "string", "Load method",
+        "How rows reach a table: append-only, upsert or overwrite; one for all, or {stream glob: method}. "
+        "Unset: upsert where the stream has keys, append-only where not.",
+        schema=_per_stream(LOAD_METHODS),
+    ),
+    Setting(
+        "activate_version", "options", "Activate version",
+        "What ACTIVATE_VERSION means: twice (sent before and after the rows of a full load, which replaces the table "
+        "at the second one), once (sent before; replaces at the end of the input, also when the tap crashed) or ignore.",
+        default="twice", options=("twice", "once", "ignore"),
+    ),
+    Setting(
+        "nested", "string", "Nested", "What objects and arrays become: struct or json; one for all, or {stream glob: kind}.",
+        default="struct", schema=_per_stream(("struct", "json")),
+    ),
+    Setting(
+        "batch_size_rows", "integer", "Batch size in rows", "A batch is committed at so many rows of a stream.",
+        default=1_000_000, schema={"minimum": 1},
+    ),
+    Setting(
+        "batch_size_bytes", "integer", "Batch size in bytes", "A batch is committed at so many bytes of a stream in memory.",
+        default=512 * _MB, schema={"minimum": 1},
+    ),
+    Setting(
+        "max_batch_age_s", "number", "Age of a batch", "A batch is committed when its oldest row has waited so many seconds.",
+        default=60, schema={"exclusiveMinimum": 0},
+    ),
+    Setting(
+        "max_memory_mb", "integer", "Memory", "The memory that the process plans with, in megabytes, over all streams.",
+        default=512, schema={"minimum": 200},
+    ),
+    Setting(
+        "compression", "options", "Compression", "The codec of data files; zstd at level 1 measured best.",
+        default="zstd", options=CODECS,
+    ),
+    Setting(
+        "file_size_mb", "integer", "File size", "A data file ends at so many megabytes.", default=64, schema={"minimum": 1}
+    ),
+    Setting(
+        "add_record_metadata", "boolean", "Record metadata",
+        "Whether each row says when it was extracted, received and batched (_sdc_ columns).", default=False,
+    ),
+    Setting("report_file", "string", "Report file", "Where the run leaves its counts as JSON."),
+)  # fmt: skip
+
+SCHEMA = settings_schema(ROWS)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of a run, with their defaults."""
+
+    path: str
+    storage_options: Mapping[str, str] = field(repr=False)
+    load_method: str | Mapping[str, str] | None
+    activate_version: Activation
+    nested: str | Mapping[str, str]
+    batch_size_rows: int
+    batch_size_bytes: int
+    max_batch_age_s: float
+    max_memory_mb: int
+    compression: str
+    file_size_mb: int
+    add_record_metadata: bool
+    report_file: str | None
+
+    def complete(self, rows: int, size: int) -> bool:
+        """Return whether a batch of so many rows and bytes is committed now."""
+        return rows >= self.batch_size_rows or size >= self.batch_size_bytes
+
+    def method_of(self, stream: str, *, keyed: bool) -> LoadMethod:
+        """Return how a stream is loaded."""
+        chosen = _of(self.load_method, stream, None)
+        return cast("LoadMethod", chosen or ("upsert" if keyed else "append-only"))
+
+    def nested_of(self, stream: str) -> Nested:
+        """Return what the objects and arrays of a stream become."""
+        return cast("Nested", _of(self.nested, stream, "struct"))
+
+
+def settings(config: Mapping[str, Any]) -> Settings:
+    """Return the options of a configuration that its schema has accepted; null means the default."""
+    values = {row.name: row.default if config.get(row.name) is None else config[row.name] for row in ROWS}
+    options = values["storage_options"] or {}
+    values["storage_options"] = {name: _text(value) for name, value in options.items() if value is not None}
+    return Settings(**values)
+
+
+def _of(value: str | Mapping[str, str] | None, stream: str, default: T) -> str | T:
+    """Return the value for a stream: of the first glob that matches, where the setting is an object of globs."""
+    if isinstance(value, str):
+        return value
+    return next((chosen for glob, chosen in (value or {}).items() if fnmatchcase(stream, glob)), default)
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

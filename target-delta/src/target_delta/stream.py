@@ -1,0 +1,277 @@
+"""One stream's life: schema, rows in memory, a batch in the table; or a full load, staged and swapped in.
+
+Takes messages of the stream in their order; gives jobs to the worker and counts to the ledger. Refuses NULL in a key.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from singerkit.errors import SettingsError
+
+from target_delta.batches import delete, read_batches
+from target_delta.buffer import Buffer
+from target_delta.commit import Committer
+from target_delta.errors import MissingKeyError
+from target_delta.files import ROW_GROUP_ROWS, Layout
+from target_delta.ledger import Ledger, full_load_of
+from target_delta.loaders import Appender, Loader, Stager, Upserter
+from target_delta.metadata import add_metadata, with_metadata
+from target_delta.names import table_address
+from target_delta.parse import RecordParser
+from target_delta.staging import Progress, clean, resume
+from target_delta.store import Store
+from target_delta.table import Table
+from target_delta.wall import store_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from singerkit.report import Report
+
+    from target_delta.lines import Records
+    from target_delta.plan import Change
+    from target_delta.schema import StreamSchema
+    from target_delta.settings import Settings
+    from target_delta.worker import Worker
+
+SLICE_BYTES = 32 << 20  # of rows that may leave memory before their batch is complete
+
+
+@dataclass
+class Run:
+    """What all streams of one run share."""
+
+    settings: Settings
+    id: str
+    started: datetime
+    worker: Worker
+    report: Report
+    clock: Callable[[], float]
+    ledger: Ledger = field(default_factory=Ledger)
+    state: Mapping[str, Any] = field(default_factory=dict)
+    """The newest STATE that came."""
+
+    def bookmark(self, stream: str) -> Any:
+        """Return what the newest STATE says about a stream, or None."""
+        bookmarks = self.state.get("bookmarks")
+        return bookmarks.get(stream) if isinstance(bookmarks, dict) else None
+
+
+class Stream:
+    """The rows of one stream on their way into its table."""
+
+    def __init__(self, run: Run, schema: StreamSchema, source: str) -> None:
+        self.run = run
+        self.name = schema.stream
+        self.source = source
+        """The name by which the tap's STATE knows the stream."""
+        self.buffer = Buffer()
+        self.settled_at: float | None = None
+        """When the last batch was made safe, or None before the first."""
+        self._store = Store(table_address(run.settings.path, self.name), run.settings.storage_options)
+        self._committer = Committer(Table(self._store, self.name), run.id, run.worker.alive)
+        self._batch = _Batch()
+        self._version: int | None = None
+        self._keep_schema(schema)
+        self._loader: Loader = self._table_loader()
+
+    @property
+    def loading(self) -> int | None:
+        """The version of the full load that is staged, or None."""
+        return self._version
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether rows are staged that only the end of their full load brings into the table."""
+        return isinstance(self._loader, Stager) and bool(self._loader.staging.files)
+
+    def age_s(self, now: float) -> float:
+        """Return for how long the oldest row of the batch has waited, also if it has left memory."""
+        return 0.0 if self._batch.since is None else now - self._batch.since
+
+    def take_schema(self, schema: StreamSchema) -> None:
+        """Go on with another schema; rows of the old one are written first, a schema that says the same costs nothing."""
+        if schema == self.schema:
+            return
+        self.flush()
+        self._keep_schema(schema)
+        if isinstance(self._loader, Stager):
+            old = self._loader
+            self._loader = Stager(self._committer, self._columns, schema.keys, self._layout(), old.staging)
+        else:
+            self._loader = self._table_loader()
+
+    def take_lines(self, records: Records) -> None:
+        """Take RECORD lines."""
+        parsed = self._parser.parse(records.lines)
+        rows = parsed.rows
+        if self.run.settings.add_record_metadata:
+            rows = self._stamped(rows, parsed.extracted_at)
+        self._take(rows, size=len(records.lines))
+
+    def take_files(self, message: Mapping[str, Any]) -> None:
+        """Take the files of a BATCH message, after the rows that came before it."""
+        options = self.run.settings.storage_options
+        for batch in read_batches(message, self.schema, options):
+            self._refuse_null_keys(batch)
+            rows = self._stamped(batch, None) if self.run.settings.add_record_metadata else batch
+            self._take(rows, size=batch.nbytes)
+        self._batch.consumed.append(message)
+
+    def activate(self, version: int) -> None:
+        """Begin the full load of this version, or complete it where it has begun."""
+        if self._version == version:
+            self.complete()
+        else:
+            self.begin(version)
+
+    def begin(self, version: int) -> None:
+        """Stage what comes from now on; what came before is written first, another unfinished load is given up."""
+        self.flush()
+        abandoned = self._loader.staging if isinstance(self._loader, Stager) else None
+        progress = full_load_of(dict(self.run.state), self.source)
+        known = progress if progress and progress.get("version") == version else None
+        self.run.worker.settle()
+        with store_errors(self.name, self._store.uri):
+            if abandoned is not None:
+                abandoned.discard()
+            clean(self._store, datetime.now(UTC), keep=version)
+            staging = resume(self._store, self.name, version, known)
+        self._version = version
+        self._loader = Stager(self._committer, self._columns, self.schema.keys, self._layout(), staging)
+        self.run.ledger.hold(self.name, version, self.source)
+
+    def complete(self) -> None:
+        """Put the full load in the place of the table's rows."""
+        self.flush()
+        stager, bookmark = self._loader, self.run.bookmark(self.source)
+        if not isinstance(stager, Stager):
+            return
+        upto = self._batch.received
+        self._submit(lambda: stager.complete(bookmark), lambda change: self._swapped(upto, change))
+        self._version = None
+        self._loader = self._table_loader()
+
+    def note_state(self) -> None:
+        """Remember how far the full load is, where the newest STATE says it: the next manifest holds it."""
+        progress = full_load_of(dict(self.run.state), self.source)
+        if self._version is not None and progress and progress.get("version") == self._version:
+            self._batch.progress.append(progress)
+            if not self.schema.keys:  # rows that come again could not be told from those that are here
+                self.flush()
+
+    def flush(self) -> None:
+        """Make every row that came so far safe: in the table, or in a manifest of the full load."""
+        batch, loader = self._batch, self._loader
+        if not batch.rows and not batch.progress and not batch.consumed:
+            return
+        rows, bookmark = self.buffer.take(), self.run.bookmark(self.source)
+        self._batch = _Batch(received=batch.received)
+
+        def job() -> Change:
+            if rows is not None:
+                loader.write(rows)
+            return loader.settle(bookmark, batch.progress)
+
+        self._submit(job, lambda change: self._settled(batch, loader, change))
+
+    def abandon(self) -> None:
+        """Delete what no log and no manifest names; called once the worker has ended."""
+        self.buffer.take()
+        self._loader.abandon()
+
+    def _take(self, rows: pa.RecordBatch, *, size: int) -> None:
+        run = self.run
+        self._batch.received = run.ledger.received(self.name, rows.num_rows)
+        self._batch.rows += rows.num_rows
+        if self._batch.since is None:
+            self._batch.since = run.clock()
+        self.buffer.add(rows)
+        self._batch.bytes += rows.nbytes
+        run.report.add(self.name, rows=rows.num_rows, received_bytes=size)
+        if run.settings.complete(self._batch.rows, self._batch.bytes):
+            self.flush()
+        elif self._loader.streams and (self.buffer.rows >= ROW_GROUP_ROWS or self.buffer.bytes >= SLICE_BYTES):
+            self._write_ahead()
+
+    def _write_ahead(self) -> None:
+        rows, loader = self.buffer.take(), self._loader
+        self._submit(lambda: loader.write(rows), lambda _: None)
+
+    def _submit(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
+        def walled() -> Any:
+            with store_errors(self.name, self._store.uri):
+                return job()
+
+        self.run.worker.submit(walled, then)
+
+    def _settled(self, batch: _Batch, loader: Loader, change: Change) -> None:
+        if isinstance(loader, Stager):
+            self.run.ledger.staged(self.name, batch.received)
+        else:
+            self.run.ledger.durable(self.name, batch.received)
+        self.settled_at = self.run.clock()
+        self._count(change)
+        for message in batch.consumed:
+            delete(message, self.run.settings.storage_options)
+
+    def _swapped(self, upto: int, change: Change) -> None:
+        self.run.ledger.durable(self.name, upto)
+        self.run.ledger.free(self.name)
+        self._count(change)
+
+    def _count(self, change: Change) -> None:
+        size = sum(file.size for file in change.adds)
+        self.run.report.add(
+            self.name,
+            inserted=change.inserted, updated=change.updated, deleted=change.deleted,
+            files=len(change.adds), bytes=size, commits=int(bool(change.adds or change.replaces)),
+        )  # fmt: skip
+
+    def _keep_schema(self, schema: StreamSchema) -> None:
+        self.schema = schema
+        self._parser = RecordParser(schema)
+        stamped = self.run.settings.add_record_metadata
+        self._columns: pa.Schema = with_metadata(schema.arrow) if stamped else schema.arrow
+
+    def _table_loader(self) -> Loader:
+        keys = self.schema.keys
+        if self.run.settings.method_of(self.name, keyed=bool(keys)) != "upsert":
+            return Appender(self._committer, self._columns, self._layout())
+        if not keys:
+            raise SettingsError(
+                "load_method is upsert for a stream that has no keys",
+                remedy="give it append-only by its name: load_method: {<stream>: append-only}",
+                stream=self.name,
+            )
+        return Upserter(self._committer, self._columns, keys, self._layout())
+
+    def _layout(self) -> Layout:
+        chosen = self.run.settings
+        level = 1 if chosen.compression in {"zstd", "gzip"} else None
+        return Layout(chosen.compression, level, chosen.file_size_mb << 20)
+
+    def _stamped(self, rows: pa.RecordBatch, extracted_at: pa.Array | None) -> pa.RecordBatch:
+        now = datetime.now(UTC)
+        return add_metadata(rows, extracted_at, now=now, started=self.run.started, version=self._version)
+
+    def _refuse_null_keys(self, rows: pa.RecordBatch) -> None:
+        for key in self.schema.keys:
+            if rows.column(key).null_count:
+                raise MissingKeyError(self.name, 0, "a key property is NULL in a BATCH file", b"", column=key)
+
+
+@dataclass
+class _Batch:
+    """What came since the last flush: counts, what STATE said of a full load, and BATCH messages read to the end."""
+
+    received: int = 0
+    rows: int = 0
+    bytes: int = 0
+    since: float | None = None
+    progress: list[Progress] = field(default_factory=list)
+    consumed: list[Mapping[str, Any]] = field(default_factory=list)

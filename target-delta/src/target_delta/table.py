@@ -1,0 +1,197 @@
+"""A Delta table: opened, created, given the columns it needs, and seen at one version.
+
+Takes a store and Arrow schemas; gives snapshots. Refuses a table that is another stream's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, TableFeatures, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from singerkit.errors import SafetyStopError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from target_delta.store import Store
+
+APP_ID = "target-delta"
+ONE_TRY = 0  # delta-rs's own retry commits an insert beside a foreign one: a key doubles
+_OURS = {"timestampNtz"}  # the table features that our own reading and writing of files respects
+_HARMLESS = {"appendOnly", "invariants", "v2Checkpoint", "vacuumProtocolCheck", "inCommitTimestamp", "domainMetadata"}
+
+
+@dataclass(frozen=True)
+class LiveFile:
+    """A data file that the log names: `path` as on disk, the rest as the log has it."""
+
+    path: str
+    size: int
+    rows: int | None
+
+
+class Snapshot:
+    """A table at one version: what a change is planned from, and what it is committed against."""
+
+    def __init__(self, delta: DeltaTable) -> None:
+        self.delta = delta
+        self.version = delta.version()
+        self.schema = arrow_schema(delta)
+        self.partition_by = tuple(delta.metadata().partition_columns)
+
+    @property
+    def transaction(self) -> int:
+        """The newest transaction version of this loader in this snapshot; -1 before the first."""
+        found = self.delta.transaction_version(APP_ID)
+        return -1 if found is None else int(found)
+
+    @cached_property
+    def actions(self) -> pa.Table:
+        """The add actions of the live files with their statistics, one row a file."""
+        return pa.table(self.delta.get_add_actions(flatten=True))
+
+    @cached_property
+    def files(self) -> list[LiveFile]:
+        """The live files, in the order of `actions`."""
+        columns = self.actions.select(["path", "size_bytes", "num_records"]).to_pylist()
+        return [LiveFile(unquote(row["path"]), row["size_bytes"], row["num_records"]) for row in columns]
+
+    @cached_property
+    def names_are_plain(self) -> bool:
+        """Whether every path is written in the log as it is on disk.
+
+        delta-rs encodes the path of a Remove by rules of its own: where they differ from the writer's, nothing is
+        removed and rows double.
+        """
+        return all(file.path == path for file, path in zip(self.files, self.actions["path"].to_pylist(), strict=True))
+
+    @cached_property
+    def foreign_features(self) -> list[str]:
+        """The features of the table that only delta-rs itself knows how to respect; none in a table made here."""
+        protocol = self.delta.protocol()
+        named = {*(protocol.writer_features or ()), *(protocol.reader_features or ())} - _OURS - _HARMLESS
+        if self.delta.metadata().configuration.get("delta.enableChangeDataFeed") == "true":
+            named.add("changeDataFeed")
+        named |= {"columnMapping" for _ in [1] if _mode(self.delta, "delta.columnMapping.mode") not in {"", "none"}}
+        named |= {
+            "checkConstraints" for key in self.delta.metadata().configuration if key.startswith("delta.constraints")
+        }
+        return sorted(named)
+
+
+def arrow_schema(delta: DeltaTable) -> pa.Schema:
+    """Return the schema of a table as Arrow has it."""
+    return pa.schema(delta.schema().to_arrow())
+
+
+class Table:
+    """The Delta table of one stream."""
+
+    def __init__(self, store: Store, stream: str) -> None:
+        self.store = store
+        self.stream = stream
+        self._delta: DeltaTable | None = None
+
+    def snapshot(self) -> Snapshot | None:
+        """Return the newest version of the table, or None where there is no table."""
+        try:
+            if self._delta is None:
+                self._delta = self._open()
+            else:
+                self._delta.update_incremental()
+        except TableNotFoundError:
+            self._delta = None
+        return None if self._delta is None else Snapshot(self._delta)
+
+    def create(self, schema: pa.Schema) -> Snapshot:
+        """Make an empty table, unless another writer has just made it, and return its snapshot."""
+        try:
+            DeltaTable.create(
+                self.store.uri, schema=Schema.from_arrow(schema), name=self.stream, storage_options=self.store.options
+            )
+        except DeltaError as error:
+            if not DeltaTable.is_deltatable(self.store.uri, self.store.options):
+                raise StoreError("the table cannot be made", stream=self.stream, why=first_line(error)) from error
+        made = self.snapshot()
+        if made is None:
+            raise StoreError("the table vanished after it was made", stream=self.stream, path=self.store.uri)
+        return made
+
+    def widen(self, schema: pa.Schema) -> Snapshot | None:
+        """Give the table the columns of this schema in a commit of its own; None where another writer was first.
+
+        An append whose files hold a new column would commit, and lose it: delta-rs leaves the table's schema alone.
+        """
+        try:
+            write_deltalake(
+                self.store.uri,
+                schema.empty_table(),
+                mode="append",
+                schema_mode="merge",
+                storage_options=self.store.options,
+                commit_properties=CommitProperties(max_commit_retries=ONE_TRY),
+            )
+        except CommitFailedError:
+            return None
+        return self.snapshot()
+
+    def allow(self, schema: pa.Schema, snapshot: Snapshot) -> Snapshot | None:
+        """Enable what an overwrite with this schema needs; None where another writer was first.
+
+        An overwrite that brings the first timestamp without a zone leaves a table that no reader opens.
+        """
+        protocol = snapshot.delta.protocol()
+        if "timestampNtz" in (protocol.writer_features or ()) or not any(_has_local_time(f.type) for f in schema):
+            return snapshot
+        try:
+            snapshot.delta.alter.add_feature(
+                TableFeatures.TimestampWithoutTimezone, allow_protocol_versions_increase=True
+            )
+        except CommitFailedError:
+            return None
+        return self.snapshot()
+
+    def _open(self) -> DeltaTable:
+        try:
+            delta = DeltaTable(self.store.uri, storage_options=self.store.options)
+        except TableNotFoundError:
+            raise
+        except DeltaError as error:
+            raise StoreError(
+                "the table cannot be read", remedy="look at its _delta_log", path=self.store.uri, why=first_line(error)
+            ) from error
+        named = delta.metadata().name
+        if named and named != self.stream and named.casefold() == self.stream.casefold():
+            raise SafetyStopError(
+                "the table belongs to another stream",
+                remedy="give one of the two another name with stream_maps __alias__, or another path",
+                stream=self.stream,
+                table=named,
+                path=self.store.uri,
+            )
+        return delta
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error of delta-rs says, without the backtrace below it."""
+    return str(error).strip().split("\n", 1)[0]
+
+
+def added_columns(before: pa.Schema, after: pa.Schema) -> Sequence[str]:
+    """Return the names that the second schema has and the first has not."""
+    return [name for name in after.names if name not in before.names]
+
+
+def _mode(delta: DeltaTable, key: str) -> str:
+    return str(delta.metadata().configuration.get(key) or "")
+
+
+def _has_local_time(kind: pa.DataType) -> bool:
+    if pa.types.is_timestamp(kind):
+        return kind.tz is None
+    return any(_has_local_time(kind.field(place).type) for place in range(kind.num_fields))

@@ -1,0 +1,131 @@
+"""The files of a full load, unique by key: cheap where their keys cannot meet, by one pass over the keys otherwise.
+
+Takes data files in the order in which their rows came; gives files in which the last row of every key is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from target_delta.files import DataFile, FileWriter
+from target_delta.keys import last_rows
+from target_delta.plan import read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from target_delta.files import Layout
+    from target_delta.store import Store
+
+SLICE_ROWS = 8_000_000  # keys in memory at once
+SAMPLE_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The files of the load, and the paths of those that were written again without repeated keys."""
+
+    files: Sequence[DataFile]
+    replaced: Sequence[str] = ()
+
+
+def drop_repeated(
+    store: Store,
+    files: Sequence[DataFile],
+    schema: pa.Schema,
+    keys: Sequence[str],
+    layout: Layout,
+    alive: Callable[[], None],
+) -> Kept:
+    """Return the files such that every key is in them once, its last row; files without a repeat stay as they are."""
+    if not keys or not files:
+        return Kept(files)
+    keep = _kept_rows(store, files, schema, keys, alive)
+    result: list[DataFile] = []
+    replaced: list[str] = []
+    for file, mask in zip(files, keep, strict=True):
+        if mask.all():
+            result.append(file)
+            continue
+        replaced.append(file.path)
+        result += _without(store, file, mask, schema, keys, layout)
+    return Kept(result, replaced)
+
+
+def _kept_rows(
+    store: Store, files: Sequence[DataFile], schema: pa.Schema, keys: Sequence[str], alive: Callable[[], None]
+) -> list[NDArray[np.bool_]]:
+    """Return for every file which of its rows stay."""
+    starts = np.cumsum([0, *(file.rows for file in files)])
+    keep = np.zeros(starts[-1], dtype=bool)
+    slices = -(-int(starts[-1]) // SLICE_ROWS)
+    key, edges = (keys[0], [None, None]) if slices == 1 else _edges(store, files, schema, keys, slices)
+    for low, high in zip(edges, edges[1:], strict=False):
+        alive()
+        rows, table = _slice(store, files, schema, keys, key, low, high)
+        keep[rows[last_rows(table, keys)]] = True
+    return [keep[start:end] for start, end in zip(starts, starts[1:], strict=False)]
+
+
+def _slice(
+    store: Store, files: Sequence[DataFile], schema: pa.Schema, keys: Sequence[str], key: str, low: Any, high: Any
+) -> tuple[NDArray[np.int64], pa.Table]:
+    """Return the key columns of all rows whose value of one key lies in a range, and the numbers of those rows."""
+    numbers: list[NDArray[np.int64]] = []
+    tables: list[pa.Table] = []
+    start = 0
+    for file in files:
+        for table in read(store, file, schema, keys):
+            found, part = _within(table, key, low, high)
+            numbers.append(start + found)
+            tables.append(part)
+            start += table.num_rows
+    return np.concatenate(numbers), pa.concat_tables(tables)
+
+
+def _within(table: pa.Table, key: str, low: Any, high: Any) -> tuple[NDArray[np.int64], pa.Table]:
+    if low is None and high is None:
+        return np.arange(table.num_rows), table
+    mask = pa.chunked_array([pa.repeat(True, table.num_rows)])
+    if low is not None:
+        mask = pc.and_(mask, pc.greater_equal(table[key], low))
+    if high is not None:
+        mask = pc.and_(mask, pc.less(table[key], high))
+    return np.flatnonzero(mask.to_numpy()), table.filter(mask)
+
+
+def _edges(
+    store: Store, files: Sequence[DataFile], schema: pa.Schema, keys: Sequence[str], slices: int
+) -> tuple[str, list[Any]]:
+    """Return the key column with most different values, and values of it that part the rows into even slices."""
+    sample = pa.concat_tables(_sample(store, files, schema, keys))
+    key = max(keys, key=lambda name: len(pc.unique(sample[name])))
+    ordered = sample[key].take(pc.sort_indices(sample[key]))
+    inner = [ordered[place * len(ordered) // slices] for place in range(1, slices)]
+    distinct = [edge for place, edge in enumerate(inner) if place == 0 or edge != inner[place - 1]]
+    return key, [None, *distinct, None]
+
+
+def _sample(store: Store, files: Sequence[DataFile], schema: pa.Schema, keys: Sequence[str]) -> Iterator[pa.Table]:
+    step = max(1, sum(file.rows for file in files) // SAMPLE_ROWS)
+    for file in files:
+        for table in read(store, file, schema, keys):
+            yield table.take(pa.array(np.arange(0, table.num_rows, step)))
+
+
+def _without(
+    store: Store, file: DataFile, mask: NDArray[np.bool_], schema: pa.Schema, keys: Sequence[str], layout: Layout
+) -> list[DataFile]:
+    start = 0
+    with FileWriter(store, schema, keys, layout) as writer:
+        for table in read(store, file, schema):
+            writer.write(table.filter(pa.array(mask[start : start + table.num_rows])))
+            start += table.num_rows
+        return writer.finish()

@@ -1,0 +1,34 @@
+"""Errors of the disk, the object store and delta-rs, said once in our words.
+
+Takes what they raise; gives StoreError in one line. Lets everything else pass.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+from singerkit.errors import StoreError
+
+from target_delta.table import first_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_REMEDY = "nothing of this batch is in the table; mend the store and run again, the STATE has not moved"
+
+
+@contextmanager
+def store_errors(stream: str, path: str) -> Iterator[None]:
+    """Raise StoreError for what the store and delta-rs raise inside."""
+    try:
+        yield
+    except (OSError, DeltaError) as error:
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise StoreError("the store failed", remedy=_REMEDY, stream=stream, path=path, why=why) from error
+    except pa.ArrowInvalid as error:
+        raise StoreError(
+            "a data file cannot be read", remedy=_REMEDY, stream=stream, path=path, why=first_line(error)
+        ) from error
