@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-ADDRESS = re.compile(r"(?i)\b(?:index-url|find-links|trusted-host)\b[ =]+['\"]?\S*://|https?://[^\s\"'`)>]*/simple\b")
+ADDRESS = re.compile(
+    r"(?i)\b(?:index-url|find-links|trusted-host)\b[ =]+['\"]?\w+://[\w-]+\.\w|https?://\S*\.\S*/simple\b"
+)
 
 
 def pins(lock: str) -> dict[str, list[str]]:
