@@ -1,0 +1,136 @@
+"""How batches of one stream leave a tap: as RECORD lines, as files, or row by row through singer-sdk's stream maps.
+
+Takes conformed Arrow batches; gives messages on stdout, and counts the rows told, so that the caller knows which STATE
+may follow.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import sys
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+from singerkit.arrow.lines import record_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    import pyarrow as pa
+
+    from singerkit.arrow.files import BatchWriter
+
+STATE_EVERY_S = 5.0
+"""At most so often a STATE goes between RECORD lines: each one makes a loader think of committing."""
+
+
+class Output(Protocol):
+    """Where the batches of one stream go: `rows` were taken, of which `told` have been named in messages."""
+
+    rows: int
+    told: int
+    state_every_s: float
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take a batch."""
+
+    def finish(self) -> None:
+        """Tell what is still held back."""
+
+    def abandon(self) -> None:
+        """Drop what is held back: the run has failed."""
+
+
+class Lines:
+    """RECORD lines, rendered a column at a time and never held back."""
+
+    state_every_s = STATE_EVERY_S
+
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+        self.rows = self.told = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write the batch at once; the time of extraction is that of the batch."""
+        write_blocks(record_lines(self.stream, batch, dt.datetime.now(dt.UTC)))
+        self.rows = self.told = self.rows + batch.num_rows
+
+    def finish(self) -> None:
+        """Nothing is held back."""
+
+    def abandon(self) -> None:
+        """Nothing is held back."""
+
+
+class MappedRows(Lines):
+    """Rows one by one through `emit`, which applies stream maps and flattening: exact, and as slow as singer-sdk is."""
+
+    def __init__(self, stream: str, emit: Callable[[dict[str, Any]], None]) -> None:
+        super().__init__(stream)
+        self.emit = emit
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Emit each row as the very values that its RECORD line would hold."""
+        for row in rows_of(self.stream, batch):
+            self.emit(row)
+        self.rows = self.told = self.rows + batch.num_rows
+
+
+class Files:
+    """Files named by BATCH messages; a file is closed when it is full by rows or bytes."""
+
+    state_every_s = 0.0  # a file is a large step already
+
+    def __init__(self, stream: str, writer: BatchWriter, *, full_rows: int, full_bytes: int) -> None:
+        self.stream, self.writer = stream, writer
+        self.full_rows, self.full_bytes = full_rows, full_bytes
+        self.rows = self.told = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append to the file at hand; a batch that would overfill it by rows is cut."""
+        while batch.num_rows:
+            taken = batch.slice(0, self.full_rows - self.writer.rows)
+            self.writer.write(taken)
+            self.rows += taken.num_rows
+            batch = batch.slice(taken.num_rows)
+            if self.writer.rows >= self.full_rows or self.writer.bytes >= self.full_bytes:
+                self.finish()
+
+    def finish(self) -> None:
+        """Close the file at hand and name it in a BATCH message."""
+        if address := self.writer.finish():
+            write_message(batch_message(self.stream, self.writer.file_format, address))
+        self.told = self.rows
+
+    def abandon(self) -> None:
+        """Remove the file at hand."""
+        self.writer.abandon()
+
+
+def rows_of(stream: str, batch: pa.RecordBatch) -> Iterable[dict[str, Any]]:
+    """Yield each row as the JSON values of its RECORD line, decimals exact."""
+    for block in record_lines(stream, batch, dt.datetime.now(dt.UTC)):
+        for line in io.BytesIO(memoryview(block)):
+            yield json.loads(line, parse_float=Decimal)["record"]
+
+
+def batch_message(stream: str, file_format: str, address: str) -> dict[str, Any]:
+    """Return the BATCH message of one file, which its reader deletes once it has committed the rows."""
+    encoding = {"format": file_format, "compression": None}
+    names = {"type": "BATCH", "stream": stream, "encoding": encoding, "manifest": [address]}
+    return {**names, "x-delete-after-commit": True}
+
+
+def write_message(message: Mapping[str, Any]) -> None:
+    """Write one message as a line."""
+    write_blocks([json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"])
+
+
+def write_blocks(blocks: Iterable[Any]) -> None:
+    """Write blocks of whole lines to stdout, after whatever singer-sdk has written there as text."""
+    sys.stdout.flush()
+    for block in blocks:
+        sys.stdout.buffer.write(block)
+    sys.stdout.buffer.flush()

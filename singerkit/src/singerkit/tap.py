@@ -1,0 +1,171 @@
+"""The shell over singer_sdk.Tap: one stream's failure is its own, a stop is heard, bad catalogs and states are refused.
+
+Takes configuration, catalog and STATE; gives Singer messages in the order of the streams' names. Refuses to end well
+when a stream has failed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import singer_sdk
+from singer_sdk.plugin_base import BaseSingerWriter, PluginBase
+
+from singerkit.arrow.files import new_run_id
+from singerkit.errors import SettingsError, SingerkitError, StoppedError, StreamsFailedError
+from singerkit.report import Report
+from singerkit.shell import Shell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import IO
+
+    from singerkit.stream import ArrowStream
+
+
+class ArrowTap(Shell, singer_sdk.Tap):
+    """A tap of Arrow streams. Its configuration is needed to discover, so it is checked for `--discover` too."""
+
+    dynamic_catalog = True
+
+    def __init__(self, *args: Any, catalog: Any = None, state: Any = None, **kwargs: Any) -> None:
+        self.run_id = new_run_id(time.time())
+        self.report = Report(self.name, self.run_id)
+        super().__init__(*args, catalog=normal_catalog(catalog), state=checked_state(state), **kwargs)
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Add singer-sdk's own settings, without `batch_config`: our files are made of columns, by `output: batch`."""
+        PluginBase.append_builtin_config.__func__(cls, config_jsonschema)
+
+    @classmethod
+    def invoke(  # type: ignore[override]
+        cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **kwargs: Any
+    ) -> None:
+        """Run a sync; a broken catalog or state file is refused in one line before anything is connected to."""
+        files = {"state": state, "catalog": catalog}
+        checked = {name: io.StringIO(checked_json(file, name)) for name, file in files.items() if file}
+        super().invoke(**checked, **kwargs)
+
+    def setup_mapper(self) -> None:
+        """Hand the streams' own schemas to the stream maps: those of a catalog have lost our words."""
+        BaseSingerWriter.setup_mapper(self)
+        for stream in self.streams.values():
+            self.mapper.register_raw_stream_schema(stream.name, stream.selected_schema, stream.primary_keys)
+
+    def sync_all(self) -> None:  # type: ignore[misc]
+        """Sync every selected stream; those that fail are named at the end, and the others are complete.
+
+        Marked final in singer-sdk, which ends the run at the first failure and leaves the streams after it unread. An
+        error that names its stream is that stream's; any other would meet them all and ends the run at once.
+        """
+        self._reset_state_progress_markers()
+        if self.state:
+            self._state_writer.write_state(self.state)
+        failures = self._absent_streams()
+        selected = [stream for stream in self.streams.values() if stream.selected]
+        try:
+            for stream in selected:
+                self.raise_if_stopped()
+                if error := self._sync(stream):
+                    failures[stream.name] = error
+            if failures:
+                raise self._outcome(
+                    failures, complete=len(selected) > len(failures.keys() & {s.name for s in selected})
+                )
+        except SingerkitError as error:
+            self._write_report(str(error))
+            raise
+        self._write_report("good")
+
+    def _sync(self, stream: ArrowStream) -> SingerkitError | None:
+        try:
+            stream.sync()
+        except StoppedError:
+            raise
+        except SingerkitError as error:
+            if "stream" not in error.where:
+                raise
+            self.logger.error("%s", error)  # noqa: TRY400  # one line, by design
+            return error
+        return None
+
+    def _absent_streams(self) -> dict[str, SingerkitError]:
+        """Return the streams that the catalog selects and the source no longer has."""
+        entries = self.input_catalog or {}
+        absent = [name for name, entry in entries.items() if name not in self.streams and _is_selected(entry)]
+        errors = {name: SettingsError("the source has no such stream", stream=name, remedy=_REFRESH) for name in absent}
+        for error in errors.values():
+            self.logger.error("%s", error)
+        return dict(errors)
+
+    def _outcome(self, failures: Mapping[str, SingerkitError], *, complete: bool) -> SingerkitError:
+        """Return the one error where nothing else was to be synced, else that some streams failed."""
+        if len(failures) == 1 and not complete:
+            return next(iter(failures.values()))
+        names = ", ".join(sorted(failures))
+        return StreamsFailedError(f"{len(failures)} streams failed: {names}", remedy="the reasons are above; run again")
+
+    def _write_report(self, outcome: str) -> None:
+        if path := self.config.get("report_file"):
+            self.report.write(path, outcome)
+
+
+_REFRESH = "it was dropped, renamed, or is hidden by the settings: refresh the catalog or deselect it"
+
+
+def checked_json(file: IO[str], what: str) -> str:
+    """Return the text of a file that holds a JSON object, or say in one line why it does not."""
+    try:
+        text = file.read()
+        content = json.loads(text)
+    except (OSError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        raise SettingsError(f"{what} file is not valid JSON", path=file.name, line=line) from error
+    if not isinstance(content, dict):
+        raise SettingsError(f"{what} file must hold a JSON object", path=file.name)
+    return text
+
+
+def checked_state(state: Any) -> Any:
+    """Return the state, or refuse one whose bookmarks are not an object a stream."""
+    if isinstance(state, dict):
+        bookmarks = state.get("bookmarks", {})
+        if not isinstance(bookmarks, dict) or not all(isinstance(entry, dict) for entry in bookmarks.values()):
+            raise SettingsError(
+                "the state's bookmarks must be an object with one object a stream",
+                remedy="see `meltano state get`, or start anew without a state",
+            )
+    return state
+
+
+def normal_catalog(catalog: Any) -> Any:
+    """Return the catalog with what singer-sdk reads past: the spec's `replication-method` in a stream's metadata.
+
+    A replication key that is set without a method asks for INCREMENTAL.
+    """
+    if not isinstance(catalog, dict):
+        return catalog
+    streams = catalog.get("streams")
+    if not isinstance(streams, list) or not all(isinstance(s, dict) and "tap_stream_id" in s for s in streams):
+        raise SettingsError("the catalog must hold a list of streams", remedy="make a new one with --discover")
+    return catalog | {"streams": [_normal_entry(stream) for stream in streams]}
+
+
+def _normal_entry(stream: dict[str, Any]) -> dict[str, Any]:
+    root: dict[str, Any] = {}
+    for entry in stream.get("metadata", ()):
+        if not entry.get("breadcrumb"):
+            root |= entry.get("metadata", {})
+    method, key = root.get("replication-method"), root.get("replication-key")
+    if key and not method:
+        method = "INCREMENTAL"
+    given = {"replication_method": method, "replication_key": key}
+    return stream | {name: value for name, value in given.items() if value}
+
+
+def _is_selected(entry: Any) -> bool:
+    return bool(entry.metadata.resolve_selection().get((), False))

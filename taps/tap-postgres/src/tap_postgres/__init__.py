@@ -1,0 +1,1 @@
+"""Singer tap for PostgreSQL: Arrow from COPY BINARY, every type without loss."""

@@ -1,0 +1,83 @@
+"""Which SELECTs make one run of a stream, and how far STATE may go after each. Pure.
+
+Takes a table, its columns and where the last run ended; gives `Read`s in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from singerkit.bookmarks import to_state
+
+from tap_postgres import query
+from tap_postgres.partition import part_rows, span
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from tap_postgres.discover import Table
+    from tap_postgres.values import Column
+
+
+@dataclass(frozen=True)
+class Read:
+    """One SELECT. `moves` says that its rows are ordered by the replication key, `after` what STATE says at its end."""
+
+    sql: str
+    moves: bool = False
+    after: Mapping[str, Any] = field(default_factory=dict)
+
+
+def incremental(table: Table, columns: Sequence[Column], key: Column, start: Any | None) -> Iterator[Read]:
+    """Yield the rows without a key, which have no place in the order and are read every time, then those from `start`.
+
+    Two SELECTs, since one with OR would be read without the key's index.
+    """
+    column = table.column(key.name)
+    nullable = column is not None and column.nullable
+    if nullable:
+        yield Read(query.select(table, columns, where=query.is_null(key.name)))
+    if start is not None:
+        where = query.at_least(key.name, str(to_state(start)), key.rendering.cast)
+    else:
+        where = query.is_not_null(key.name) if nullable else None
+    yield Read(query.select(table, columns, where=where, order_by=key.name), moves=True)
+
+
+def full(table: Table, columns: Sequence[Column], version: int, load: Mapping[str, Any]) -> Iterator[Read]:
+    """Yield one SELECT, or one a key range where the table has more than one part: each is a place to resume.
+
+    The first range is open below and the last above, so that no row is missed whatever the statistics say.
+    """
+    edges = _edges(table)
+    if not edges:
+        yield Read(query.select(table, columns))
+        return
+    key = table.keys[0]
+    resumed = load.get("below") if is_resumable(table, load) else None
+    edges = [edge for edge in edges if resumed is None or edge > resumed]
+    cast = "int8"
+    lower = query.at_least(key, str(resumed), cast) if resumed is not None else None
+    for edge in edges:
+        where = query.both(lower, query.below(key, str(edge), cast))
+        done = {"full_load": {"version": version, "key": key, "below": edge}}
+        yield Read(query.select(table, columns, where=where), after=done)
+        lower = query.at_least(key, str(edge), cast)
+    yield Read(query.select(table, columns, where=lower))
+
+
+def is_resumable(table: Table, load: Mapping[str, Any]) -> bool:
+    """Tell whether a full load of STATE went by the key that the table still has."""
+    return span(table) is not None and load.get("key") == table.keys[0] and isinstance(load.get("below"), int)
+
+
+def _edges(table: Table) -> list[int]:
+    """Return where one part ends and the next begins; empty where one part holds all."""
+    ends, size = span(table), part_rows(table)
+    if ends is None or not table.rows or table.rows <= size:
+        return []
+    lowest, highest = ends
+    parts = -(-table.rows // size)
+    step = max(1, (highest - lowest + 1) // parts)
+    return [lowest + step * number for number in range(1, parts)]

@@ -1,0 +1,162 @@
+"""The settings of tap-postgres, as rows for a person and as a frozen value for the other rooms.
+
+Takes a checked configuration; gives `Settings`. Refuses two ways to say where the server is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from singerkit.errors import SettingsError
+from singerkit.settings.fields import Setting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+_COUNT = {"minimum": 1}
+
+SETTINGS = (
+    Setting("host", "string", "Host", "Name or address of the server, or the folder of its Unix socket."),
+    Setting("port", "integer", "Port", "Port of the server.", 5432, schema={"minimum": 1, "maximum": 65535}),
+    Setting("user", "string", "User", "Role to log in as. It needs CONNECT, USAGE on the schemas and SELECT."),
+    Setting("password", "string", "Password", "Password of the role.", secret=True),
+    Setting("database", "string", "Database", "Database to read."),
+    Setting(
+        "connection_url",
+        "string",
+        "Connection URL",
+        "postgresql://user:password@host:port/database?sslmode=...: the alternative to the five settings above.",
+        secret=True,
+    ),
+    Setting(
+        "ssl_mode",
+        "options",
+        "TLS mode",
+        "How the connection is protected, in libpq's words. Unset: verify-full, and prefer on this machine itself "
+        "(loopback, Unix socket).",
+        options=SSL_MODES,
+    ),
+    Setting("ssl_root_cert", "file", "CA certificate", "PEM file that signs the server. Unset: the system's CAs."),
+    Setting("ssl_cert", "file", "Client certificate", "PEM file of the role's own certificate."),
+    Setting("ssl_key", "file", "Client key", "PEM file of the key of the client certificate (mode 0600)."),
+    Setting(
+        "schemas", "array", "Schemas", "Schemas to read, as globs: public, sales_*. Unset: all but the system's own."
+    ),
+    Setting(
+        "tables",
+        "array",
+        "Tables",
+        "Tables to read, as globs of a name or of schema.name: orders, sales.*. Unset: all.",
+    ),
+    Setting(
+        "start_date",
+        "date",
+        "Start date",
+        "Without a bookmark, an incremental stream with a date or timestamp as its replication key begins here.",
+    ),
+    Setting(
+        "output",
+        "options",
+        "Output",
+        "records: RECORD lines, for any target. batch: files named by BATCH messages, for a target that reads them.",
+        "records",
+        options=("records", "batch"),
+    ),
+    Setting(
+        "batch_format",
+        "options",
+        "Batch format",
+        "File format of `output: batch`: Arrow IPC or Parquet.",
+        "arrow",
+        options=("arrow", "parquet"),
+    ),
+    Setting(
+        "batch_dir",
+        "string",
+        "Batch folder",
+        "Where batch files are written, one folder a stream and run. Unset: singer-batches in the temporary folder.",
+    ),
+    Setting(
+        "batch_size_rows", "integer", "Batch rows", "A batch file is closed at this many rows.", 500_000, schema=_COUNT
+    ),
+    Setting(
+        "batch_size_bytes",
+        "integer",
+        "Batch bytes",
+        "... or at this many bytes of Arrow data.",
+        128 << 20,
+        schema=_COUNT,
+    ),
+    Setting(
+        "out_of_range",
+        "options",
+        "Out of range",
+        "What to do with infinity, years before 1 or after 9999, and NaN in a numeric(p,s): fail the stream, "
+        "write NULL, or clamp a date to 0001-01-01 or 9999-12-31 (NaN has no neighbour: NULL).",
+        "fail",
+        options=("fail", "null", "clamp"),
+    ),
+    Setting(
+        "connect_timeout_s",
+        "integer",
+        "Connect timeout",
+        "Seconds to wait for one attempt to connect.",
+        10,
+        schema=_COUNT,
+    ),
+    Setting(
+        "statement_timeout_s",
+        "integer",
+        "Statement timeout",
+        "Seconds that one query may take, enforced by the server. Unset: as the server says.",
+        schema=_COUNT,
+    ),
+    Setting(
+        "application_name", "string", "Application name", "How the sessions show in pg_stat_activity.", "tap-postgres"
+    ),
+)
+GROUPS = (("connection_url",), ("host", "user", "database"))
+_PARTS = ("host", "user", "password", "database")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A configuration with its defaults; None means unset. What each field means: `SETTINGS`."""
+
+    host: str | None
+    port: int
+    user: str | None
+    password: str | None
+    database: str | None
+    connection_url: str | None
+    ssl_mode: str | None
+    ssl_root_cert: str | None
+    ssl_cert: str | None
+    ssl_key: str | None
+    schemas: tuple[str, ...]
+    tables: tuple[str, ...]
+    start_date: str | None
+    output: Literal["records", "batch"]
+    batch_format: Literal["arrow", "parquet"]
+    batch_dir: str | None
+    batch_size_rows: int
+    batch_size_bytes: int
+    out_of_range: Literal["fail", "null", "clamp"]
+    connect_timeout_s: int
+    statement_timeout_s: int | None
+    application_name: str
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Self:
+        """Read a configuration that the shell has checked; empty texts are unset, as Meltano hands them over."""
+        if config.get("connection_url") and (given := [name for name in _PARTS if config.get(name)]):
+            raise SettingsError(
+                f"connection_url and {', '.join(given)} both say where the server is",
+                remedy="give the URL or its parts, not both",
+            )
+        defaults = {row.name: row.default for row in SETTINGS}
+        values = {field.name: config.get(field.name) or defaults[field.name] for field in fields(cls)}
+        values |= {name: tuple(values[name] or ()) for name in ("schemas", "tables")}
+        return cls(**values)

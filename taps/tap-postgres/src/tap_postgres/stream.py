@@ -1,0 +1,210 @@
+"""One table as a stream: its schema and hints, and its rows read by ADBC.
+
+Takes a discovered Table and the Settings; gives conformed Arrow batches with checkpoints. Refuses a replication key that
+the table does not have or that has no order, and a bookmark of another type.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+from singer_sdk.singerlib import Metadata, MetadataMapping, StreamMetadata
+
+from singerkit import bookmarks
+from singerkit.arrow.files import BatchFolder, BatchWriter
+from singerkit.errors import SettingsError
+from singerkit.output import Files, Lines
+from singerkit.stream import ArrowStream, Checkpoint
+
+from tap_postgres import reads
+from tap_postgres.connect import bulk_connection
+from tap_postgres.failures import translated
+from tap_postgres.partition import partition_hint
+from tap_postgres.types import rendering
+from tap_postgres.values import Column, conform, is_beyond
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+    from singer_sdk.singerlib import CatalogEntry
+
+    from singerkit.output import Output
+    from tap_postgres.discover import Table
+    from tap_postgres.settings import Settings
+    from tap_postgres.tap import TapPostgres
+
+VIEWS = frozenset({"v", "m"})
+
+
+class PostgresStream(ArrowStream):
+    """A table, view, materialized view or foreign table."""
+
+    def __init__(self, tap: TapPostgres, table: Table, settings: Settings) -> None:
+        self.table, self.settings = table, settings
+        self.columns = [Column(column.name, rendering(column.type)) for column in table.columns]
+        super().__init__(tap, schema=stream_schema(table, self.columns), name=table.stream)
+        self.primary_keys = table.keys
+        self._cursor: Any = None
+
+    # -- catalog --------------------------------------------------------------------------------------------------
+
+    @property
+    def metadata(self) -> MetadataMapping:
+        """The catalog's metadata, else our own: keys are automatic, any ordered column may be the replication key."""
+        if self._metadata is None and not (self._tap_input_catalog and self._tap_input_catalog.get_stream(self.name)):
+            self._metadata = self._discovered_metadata()
+        return super().metadata
+
+    def _discovered_metadata(self) -> MetadataMapping:
+        kinds = Metadata.InclusionType
+        mapping = MetadataMapping()
+        mapping[()] = StreamMetadata(
+            inclusion=kinds.AVAILABLE,
+            selected=self._tap_input_catalog is None,
+            selected_by_default=self.selected_by_default,
+            table_key_properties=list(self.table.keys),
+            valid_replication_keys=[column.name for column in self.columns if column.rendering.ordered],
+            schema_name=self.table.schema,
+        )
+        for column in self.columns:
+            inclusion = kinds.AUTOMATIC if column.name in self.table.keys else kinds.AVAILABLE
+            mapping["properties", column.name] = Metadata(inclusion=inclusion)
+        return mapping
+
+    @property
+    def _singer_catalog_entry(self) -> CatalogEntry:
+        entry = super()._singer_catalog_entry
+        entry.database, entry.table = self.settings.database, self.table.name
+        entry.is_view, entry.row_count = self.table.kind in VIEWS, self.table.rows
+        return entry
+
+    @property
+    def is_sorted(self) -> bool:
+        """Incremental rows come in the order of the replication key."""
+        return True
+
+    # -- rows -----------------------------------------------------------------------------------------------------
+
+    def open_output(self) -> Output:
+        """Return RECORD lines or files, as the setting `output` says."""
+        if self.settings.output == "records":
+            return Lines(self.name)
+        root = self.settings.batch_dir or Path(tempfile.gettempdir(), "singer-batches", self.tap_name)
+        folder = BatchFolder(Path(root), self.name, self._tap.run_id)
+        folder.remove_stale(time.time())
+        schema = pa.schema([pa.field(column.name, column.rendering.arrow) for column in self.selected_columns])
+        writer = BatchWriter(folder, schema, self.settings.batch_format)
+        return Files(
+            self.name, writer, full_rows=self.settings.batch_size_rows, full_bytes=self.settings.batch_size_bytes
+        )
+
+    @property
+    def selected_columns(self) -> list[Column]:
+        """The columns of this run, in the table's order."""
+        return [column for column in self.columns if self.mask["properties", column.name]]
+
+    def can_resume(self, load: Mapping[str, Any]) -> bool:
+        """Go on where a load by key ranges ended."""
+        return reads.is_resumable(self.table, load)
+
+    def read(self, version: int | None) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
+        """Yield the rows of every SELECT of this run; nothing is sent before all of them are known to make sense."""
+        columns = self.selected_columns
+        plan = list(self._plan(columns, version))
+        with bulk_connection(self.settings) as connection, connection.cursor() as self._cursor:
+            for step in plan:
+                yield from self._rows(step, columns)
+                if step.after:
+                    yield Checkpoint(step.after, close=True)
+
+    def cancel(self) -> None:
+        """Ask the server to stop the query at hand."""
+        if self._cursor is not None:
+            with contextlib.suppress(Exception):  # noqa: BLE001  # it may have ended by itself in between
+                self._cursor.adbc_cancel()
+
+    def _plan(self, columns: list[Column], version: int | None) -> Generator[reads.Read, None, None]:
+        if version is not None:
+            yield from reads.full(self.table, columns, version, self.stream_state.get("full_load", {}))
+        else:
+            key = self._replication_column()
+            yield from reads.incremental(self.table, columns, key, self._start(key))
+
+    def _rows(self, step: reads.Read, columns: list[Column]) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
+        names = [column.name for column in columns]
+        position = names.index(self.replication_key) if step.moves and self.replication_key else None
+        with translated({}, stream=self.name):
+            self._cursor.execute(step.sql)
+            for raw in self._cursor.fetch_record_batch():
+                batch = conform(raw, columns, self.settings.out_of_range, self.name)
+                yield batch
+                if position is not None and (value := self._newest(batch.column(position))) is not None:
+                    yield Checkpoint({bookmarks.KEY: self.replication_key, bookmarks.VALUE: bookmarks.to_state(value)})
+
+    @staticmethod
+    def _newest(column: pa.Array) -> Any | None:
+        """Return the last value that may be a bookmark: one that was clamped would hide every newer row."""
+        value = bookmarks.last_value(column)
+        return None if value is None or is_beyond(value, column.type) else value
+
+    def _replication_column(self) -> Column:
+        key = self.replication_key
+        column = next((column for column in self.columns if column.name == key), None)
+        if column is None or not column.rendering.ordered:
+            valid = ", ".join(column.name for column in self.columns if column.rendering.ordered)
+            raise SettingsError(
+                f"the replication key {key} is not a column with an order" if column else f"no replication key {key}",
+                stream=self.name,
+                remedy=f"choose one of: {valid or 'none, use FULL_TABLE'}",
+            )
+        return column
+
+    def _start(self, key: Column) -> Any | None:
+        """Return where to begin: the bookmark of this very key, or `start_date` where that is later, or None."""
+        state, kind = self.stream_state, key.rendering.arrow
+        stored = state.get(bookmarks.VALUE) if state.get(bookmarks.KEY) == key.name else None
+        dated = pa.types.is_temporal(kind)
+        floor = self.settings.start_date if dated else None
+        if pa.types.is_date(kind) and floor:
+            floor = floor[:10]
+        where = {"stream": self.name, "key": key.name}
+        bookmark = None if stored is None else bookmarks.from_state(stored, kind, remedy=_STATE_REMEDY, **where)
+        begin = (
+            None if floor is None else bookmarks.from_state(floor, kind, remedy="set start_date as 2024-01-31", **where)
+        )
+        return bookmarks.later(bookmark, begin)
+
+
+_STATE_REMEDY = "mend the state (`meltano state get`, `meltano state set`), or run once with --full-refresh"
+
+
+def stream_schema(table: Table, columns: list[Column]) -> dict[str, Any]:
+    """Return the JSON Schema of a stream, with what a loader may want to know under `x-` words."""
+    properties = {
+        column.name: column.rendering.schema | ({"description": source.comment} if source.comment else {})
+        for column, source in zip(columns, table.columns, strict=True)
+    }
+    hints = {
+        "description": table.comment,
+        "x-partition": partition_hint(table),
+        "x-foreign-keys": [key.as_hint() for key in table.foreign_keys],
+        "x-warnings": list(_warnings(table, columns)),
+    }
+    return {"type": "object", "properties": properties} | {name: hint for name, hint in hints.items() if hint}
+
+
+def _warnings(table: Table, columns: list[Column]) -> Generator[str, None, None]:
+    if not table.readable:
+        yield f'not readable: GRANT USAGE ON SCHEMA "{table.schema}"; GRANT SELECT ON "{table.schema}"."{table.name}"'
+    ordered = {column.name for column in columns if column.rendering.ordered}
+    for source in table.columns:
+        if source.name in ordered and source.type.name in {"date", "timestamp", "timestamptz"}:
+            if not source.indexed and table.kind not in VIEWS:
+                yield f"{source.name} has no index: as a replication key every run would read the whole table"
+            if source.nullable:
+                yield f"{source.name} may be NULL: as a replication key such rows are read again by every run"

@@ -1,0 +1,39 @@
+"""The tap: settings to connection to tables to streams."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singerkit.settings.fields import settings_schema
+from singerkit.tap import ArrowTap
+
+from tap_postgres.settings import GROUPS, SETTINGS, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tap_postgres.stream import PostgresStream
+
+
+class TapPostgres(ArrowTap):
+    """Reads tables and views of one PostgreSQL database."""
+
+    name = "tap-postgres"
+    package_name = "tap-postgres"
+    config_jsonschema: ClassVar[dict[str, Any]] = settings_schema(SETTINGS, groups=GROUPS)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The configuration with its defaults."""
+        return Settings.from_config(self.config)
+
+    def discover_streams(self) -> Sequence[PostgresStream]:
+        """Return a stream for every table that the settings let through."""
+        from tap_postgres.connect import catalog_connection
+        from tap_postgres.discover import discover
+        from tap_postgres.stream import PostgresStream
+
+        with catalog_connection(self.settings) as connection:
+            tables = discover(connection, self.settings)
+        return [PostgresStream(self, table, self.settings) for table in tables]
