@@ -5,7 +5,6 @@ Takes record batches; gives one table. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 import pyarrow as pa
 
 

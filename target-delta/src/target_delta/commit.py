@@ -1,6 +1,6 @@
 """One change of a table, committed once: planned from a snapshot, against that snapshot, and planned again on conflict.
 
-Takes a plan that makes a change from a snapshot; gives the version that holds it. Refuses a Remove that names no live file.
+Takes a plan; gives the version of the table that holds its change. Refuses a Remove that names no live file.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import tenacity
 from deltalake import CommitProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
-from singerkit.errors import SafetyStopError, StoreError
 
+from singerkit.errors import SafetyStopError, StoreError
 from target_delta.schema import evolve
 from target_delta.table import APP_ID, ONE_TRY, first_line
 
@@ -147,7 +147,7 @@ class Committer:
         return snapshot.version + 1
 
     def _landed_anyway(self, snapshot: Snapshot, facts: Mapping[str, Any], error: DeltaError) -> int:
-        """Return the version that holds this commit although delta-rs reported an error; a lost answer is no failure."""
+        """Return the version that holds this commit although an error was reported: a lost answer is no failure."""
         now = self.table.snapshot()
         if now is not None and now.version > snapshot.version:
             for entry in now.delta.history(now.version - snapshot.version):

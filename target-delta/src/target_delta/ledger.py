@@ -59,6 +59,10 @@ class Ledger:
         """Keep one bookmark back: what comes now is staged under this version."""
         self._held[stream] = (version, bookmark)
 
+    def swap(self, stream: str) -> None:
+        """The full load of a stream is on its way into the table: a STATE that comes now waits for that."""
+        self._staged.pop(stream, None)
+
     def free(self, stream: str) -> None:
         """The full load of a stream is in its table; the bookmark that was kept back may leave now."""
         if self._held.pop(stream, None) is not None and self._last is not None:
@@ -92,7 +96,7 @@ class Ledger:
             return None
         self._last = newest
         merged = self._merged(newest)
-        if merged == self._left:
+        if merged == self._left or (not self._left and merged == {"bookmarks": {}}):
             return None
         self._left = merged
         return json.loads(json.dumps(merged))  # type: ignore[no-any-return]  # a copy: what left must not change

@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 NOTHING = Change(())
 
 
+@dataclass(frozen=True)
+class SoFar:
+    """What STATE says of the stream at the end of a batch: its bookmark, and how far its full load has come."""
+
+    bookmark: Any = None
+    progress: Sequence[Progress] = ()
+
+
 class Loader(Protocol):
     """What takes the rows of a stream."""
 
@@ -37,7 +45,7 @@ class Loader(Protocol):
     def write(self, rows: pa.Table) -> None:
         """Take rows; nobody sees them yet."""
 
-    def settle(self, bookmark: Any, progress: Sequence[Progress]) -> Change:
+    def settle(self, so_far: SoFar) -> Change:
         """Make everything written so far safe, and return what it changed in the table."""
 
     def abandon(self) -> None:
@@ -61,13 +69,13 @@ class Appender:
             self._writer = FileWriter(self.committer.table.store, columns, (), self.layout)
         self._writer.write(fitted(rows, self._writer.schema))
 
-    def settle(self, bookmark: Any, progress: Sequence[Progress]) -> Change:
+    def settle(self, so_far: SoFar) -> Change:
         """Commit the files that were written."""
         if self._writer is None:
             return NOTHING
         files = self._writer.finish()
         change = Change(files, reusable=True, inserted=sum(file.rows for file in files))
-        self.committer.commit(self.schema, lambda _: change, bookmark=bookmark)
+        self.committer.commit(self.schema, lambda _: change, bookmark=so_far.bookmark)
         self._writer = None
         return change
 
@@ -94,13 +102,13 @@ class Upserter:
         """Keep rows until the batch is complete."""
         self._rows.append(rows)
 
-    def settle(self, bookmark: Any, progress: Sequence[Progress]) -> Change:
+    def settle(self, so_far: SoFar) -> Change:
         """Commit the last row of every key."""
         if not self._rows:
             return NOTHING
         rows = last_per_key(pa.concat_tables(self._rows), self.keys)
         self._rows = []
-        return self.committer.commit(self.schema, lambda seen: self._plan(rows, seen), bookmark=bookmark).change
+        return self.committer.commit(self.schema, lambda seen: self._plan(rows, seen), bookmark=so_far.bookmark).change
 
     def abandon(self) -> None:
         """Forget the rows."""
@@ -129,12 +137,12 @@ class Stager:
             self._writer = FileWriter(self.committer.table.store, self.schema, self.keys, self.layout)
         self._writer.write(rows)
 
-    def settle(self, bookmark: Any, progress: Sequence[Progress]) -> Change:
+    def settle(self, so_far: SoFar) -> Change:
         """Make the files part of the load for good; the table stays as it is."""
         files = self._writer.finish() if self._writer else []
-        if files or progress:
+        if files or so_far.progress:
             now = datetime.now(UTC)
-            self.staging.add(files, self.schema, run=self.committer.run, now=now, progress=progress)
+            self.staging.add(files, self.schema, run=self.committer.run, now=now, progress=so_far.progress)
         return NOTHING
 
     def abandon(self) -> None:
@@ -150,7 +158,7 @@ class Stager:
         3. Commit: all old files go, the staged ones come, the schema becomes the one of the load.
         4. Forget the manifests.
         """
-        self.settle(bookmark, ())  # 1
+        self.settle(SoFar(bookmark))  # 1
         schema = self.staging.entries[0].schema if self.staging.entries else self.schema
         for later in [entry.schema for entry in self.staging.entries[1:]] + [self.schema]:
             schema = evolve(schema, later)

@@ -53,6 +53,10 @@ class _Hit:
     replaced_by: NDArray[np.int64]
 
 
+def _always() -> None:
+    """Go on."""
+
+
 @dataclass(frozen=True)
 class Upsert:
     """Rows that are unique by key, on their way into a table."""
@@ -61,7 +65,7 @@ class Upsert:
     rows: pa.Table
     keys: Sequence[str]
     layout: Layout
-    alive: Callable[[], None] = field(default=lambda: None)
+    alive: Callable[[], None] = field(default=_always)
     """Called between files and row groups; raises where the run was told to stop."""
 
     def plan(self, snapshot: Snapshot) -> Change:
@@ -118,7 +122,7 @@ def candidates(snapshot: Snapshot, wanted: KeySet) -> list[LiveFile]:
     ranges = [_Ranges(snapshot.actions, key, wanted) for key in wanted.keys if {f"min.{key}", f"max.{key}"} <= names]
     chosen = [place for place in range(len(snapshot.files)) if all(r.may_hold(place) for r in ranges)]
     if ranges:
-        chosen.sort(key=lambda place: ranges[0].order(place))
+        chosen.sort(key=ranges[0].order)
     return [snapshot.files[place] for place in chosen]
 
 

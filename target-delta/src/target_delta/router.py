@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from singerkit.errors import SafetyStopError
 
+from singerkit.errors import SafetyStopError
 from target_delta.errors import RecordBeforeSchemaError
 from target_delta.lines import Other, Records
 from target_delta.schema import stream_schema

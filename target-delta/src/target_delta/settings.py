@@ -5,12 +5,14 @@ Takes a checked configuration; gives a frozen Settings that the rooms read. Refu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
 
 from singerkit.settings.fields import Setting, settings_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LoadMethod = Literal["append-only", "upsert", "overwrite"]
 Activation = Literal["twice", "once", "ignore"]
@@ -29,7 +31,10 @@ def _per_stream(values: tuple[str, ...]) -> Mapping[str, Any]:
 
 
 ROWS = (
-    Setting("path", "string", "Path", "Folder or object store address below which each stream has its table.", default="./warehouse"),
+    Setting(
+        "path", "string", "Path", "Folder or object store address below which each stream has its table.",
+        default="./warehouse",
+    ),
     Setting(
         "storage_options", "object", "Storage options",
         "What the object store asks for: keys, region, endpoint, by the names that delta-rs knows.",
@@ -43,12 +48,13 @@ ROWS = (
     ),
     Setting(
         "activate_version", "options", "Activate version",
-        "What ACTIVATE_VERSION means: twice (sent before and after the rows of a full load, which replaces the table "
-        "at the second one), once (sent before; replaces at the end of the input, also when the tap crashed) or ignore.",
+        "What ACTIVATE_VERSION means: twice (it comes before and after the rows of a full load, and the second one "
+        "replaces the table), once (it comes before; the end of the input replaces, even if the tap crashed), ignore.",
         default="twice", options=("twice", "once", "ignore"),
     ),
     Setting(
-        "nested", "string", "Nested", "What objects and arrays become: struct or json; one for all, or {stream glob: kind}.",
+        "nested", "string", "Nested",
+        "What objects and arrays become: struct or json; one for all, or {stream glob: kind}.",
         default="struct", schema=_per_stream(("struct", "json")),
     ),
     Setting(
@@ -56,15 +62,18 @@ ROWS = (
         default=1_000_000, schema={"minimum": 1},
     ),
     Setting(
-        "batch_size_bytes", "integer", "Batch size in bytes", "A batch is committed at so many bytes of a stream in memory.",
+        "batch_size_bytes", "integer", "Batch size in bytes",
+        "A batch is committed at so many bytes of a stream, as they are in memory.",
         default=512 * _MB, schema={"minimum": 1},
     ),
     Setting(
-        "max_batch_age_s", "number", "Age of a batch", "A batch is committed when its oldest row has waited so many seconds.",
+        "max_batch_age_s", "number", "Age of a batch",
+        "A batch is committed when its oldest row has waited so many seconds.",
         default=60, schema={"exclusiveMinimum": 0},
     ),
     Setting(
-        "max_memory_mb", "integer", "Memory", "The memory that the process plans with, in megabytes, over all streams.",
+        "max_memory_mb", "integer", "Memory",
+        "The memory that the process plans with, in megabytes, over all streams.",
         default=512, schema={"minimum": 200},
     ),
     Setting(
@@ -72,7 +81,8 @@ ROWS = (
         default="zstd", options=CODECS,
     ),
     Setting(
-        "file_size_mb", "integer", "File size", "A data file ends at so many megabytes.", default=64, schema={"minimum": 1}
+        "file_size_mb", "integer", "File size", "A data file ends at so many megabytes.",
+        default=64, schema={"minimum": 1},
     ),
     Setting(
         "add_record_metadata", "boolean", "Record metadata",

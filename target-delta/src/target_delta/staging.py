@@ -15,8 +15,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from singerkit.errors import SafetyStopError
 
+from singerkit.errors import SafetyStopError
 from target_delta.files import DataFile
 
 if TYPE_CHECKING:

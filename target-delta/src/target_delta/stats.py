@@ -1,6 +1,6 @@
 """What a Delta log says about a data file, so that readers and upserts can pass it over.
 
-Takes the schema and the footer of a Parquet file; gives the JSON of an add action. Leaves out every bound it cannot vouch for.
+Takes the schema and the footer of a Parquet file; gives the JSON of an add action. Leaves out what it cannot vouch for.
 """
 
 from __future__ import annotations
@@ -101,13 +101,17 @@ def _written(low: Any, high: Any) -> Bounds | None:
             return instant_bounds(low, high)
         case date():
             return low.isoformat(), high.isoformat()
-        case float() if not (math.isfinite(low) and math.isfinite(high)):
-            return None
-        case Decimal() if max(len(low.as_tuple().digits), len(high.as_tuple().digits)) > _EXACT_DIGITS:
-            return None
-        case int() | float() | Decimal():
-            return low, high
-    return None
+    return (low, high) if _is_exact(low) and _is_exact(high) else None
+
+
+def _is_exact(value: Any) -> bool:
+    """Return whether a number means the same in every reader's JSON."""
+    match value:
+        case float():
+            return math.isfinite(value)
+        case Decimal():
+            return len(value.as_tuple().digits) <= _EXACT_DIGITS
+    return isinstance(value, int)
 
 
 def _instant(value: datetime, *, up: bool) -> str:

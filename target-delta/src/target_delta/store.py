@@ -1,11 +1,12 @@
 """One table's folder, on a disk or in an object store.
 
-Takes paths relative to the table; gives files that are written once, synced and deleted. Refuses nothing: errors are OSError.
+Takes paths relative to the table; gives files, written once. Refuses nothing: what fails is an OSError.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
@@ -101,6 +102,8 @@ class Store:
         self.delete(self.names(folder))
         if self.root is not None and (self.root / folder).is_dir():
             self._files().delete_dir(self._full(folder))
+            with suppress(OSError):  # another run's folder is still in it
+                (self.root / folder).parent.rmdir()
 
     def _full(self, path: str) -> str:
         return path if self.root is None else f"{self.root}/{path}"

@@ -9,16 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
 from singerkit.errors import SettingsError
-
 from target_delta.batches import delete, read_batches
 from target_delta.buffer import Buffer
 from target_delta.commit import Committer
 from target_delta.errors import MissingKeyError
 from target_delta.files import ROW_GROUP_ROWS, Layout
 from target_delta.ledger import Ledger, full_load_of
-from target_delta.loaders import Appender, Loader, Stager, Upserter
+from target_delta.loaders import Appender, Loader, SoFar, Stager, Upserter
 from target_delta.metadata import add_metadata, with_metadata
 from target_delta.names import table_address
 from target_delta.parse import RecordParser
@@ -28,10 +26,10 @@ from target_delta.table import Table
 from target_delta.wall import store_errors
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from collections.abc import Callable, Mapping
 
     from singerkit.report import Report
-
     from target_delta.lines import Records
     from target_delta.plan import Change
     from target_delta.schema import StreamSchema
@@ -94,7 +92,7 @@ class Stream:
         return 0.0 if self._batch.since is None else now - self._batch.since
 
     def take_schema(self, schema: StreamSchema) -> None:
-        """Go on with another schema; rows of the old one are written first, a schema that says the same costs nothing."""
+        """Go on with another schema, after the rows of the old one; a schema that says the same costs nothing."""
         if schema == self.schema:
             return
         self.flush()
@@ -153,6 +151,7 @@ class Stream:
             return
         upto = self._batch.received
         self._submit(lambda: stager.complete(bookmark), lambda change: self._swapped(upto, change))
+        self.run.ledger.swap(self.name)
         self._version = None
         self._loader = self._table_loader()
 
@@ -175,7 +174,7 @@ class Stream:
         def job() -> Change:
             if rows is not None:
                 loader.write(rows)
-            return loader.settle(bookmark, batch.progress)
+            return loader.settle(SoFar(bookmark, batch.progress))
 
         self._submit(job, lambda change: self._settled(batch, loader, change))
 

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, TableFeatures, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+
 from singerkit.errors import SafetyStopError, StoreError
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ Takes data files in the order in which their rows came; gives files in which the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,11 +68,11 @@ def _kept_rows(
     keep = np.zeros(starts[-1], dtype=bool)
     slices = -(-int(starts[-1]) // SLICE_ROWS)
     key, edges = (keys[0], [None, None]) if slices == 1 else _edges(store, files, schema, keys, slices)
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         alive()
         rows, table = _slice(store, files, schema, keys, key, low, high)
         keep[rows[last_rows(table, keys)]] = True
-    return [keep[start:end] for start, end in zip(starts, starts[1:], strict=False)]
+    return [keep[start:end] for start, end in pairwise(starts)]
 
 
 def _slice(
@@ -93,7 +94,7 @@ def _slice(
 def _within(table: pa.Table, key: str, low: Any, high: Any) -> tuple[NDArray[np.int64], pa.Table]:
     if low is None and high is None:
         return np.arange(table.num_rows), table
-    mask = pa.chunked_array([pa.repeat(True, table.num_rows)])
+    mask = pc.is_valid(table[key])
     if low is not None:
         mask = pc.and_(mask, pc.greater_equal(table[key], low))
     if high is not None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
-from singerkit.errors import StoreError
 
+from singerkit.errors import StoreError
 from target_delta.table import first_line
 
 if TYPE_CHECKING:

@@ -21,7 +21,10 @@ class StopWritingError(Exception):
 
 
 class Worker:
-    """Runs a job beside the main thread; the next one waits for it. `interrupt` is called while it waits, and may raise."""
+    """Runs a job beside the main thread; the next one waits for it.
+
+    `interrupt` is called while something waits, and may raise.
+    """
 
     def __init__(self, interrupt: Callable[[], None]) -> None:
         self._interrupt = interrupt
