@@ -1,0 +1,225 @@
+"""Parents and their children: which walks there are, and what a STATE remembers of thousands of parents.
+
+Takes the rows of parents and the stream's STATE; gives contexts and one bookmark. A STATE stays small.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from singerkit.rest import bookmarks, lanes, selector, walk
+from singerkit.rest.progress import Marks, Span
+from singerkit.rest.reading import Reading
+from singerkit.rest.shape import Shaper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from singerkit.rest.bookmarks import Bookmark
+    from singerkit.rest.endpoint import Condition, Endpoint, Parent, Source
+    from singerkit.rest.walk import Sender
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one parent gives to its child: parameters, columns, and where the parent's own bookmark stands."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    changed: Any = None
+
+    @property
+    def key(self) -> str:
+        """The parent's name in a STATE."""
+        values = list(self.params.values())
+        return str(values[0]) if len(values) == 1 else json.dumps(values, default=str, separators=(",", ":"))
+
+    def __or__(self, other: Context) -> Context:
+        """Combine two parents."""
+        return Context({**self.params, **other.params}, {**self.columns, **other.columns}, self.changed)
+
+
+@dataclass(frozen=True)
+class Families:
+    """Walks parents for their children: all rows of the source by name, a client, and the settings."""
+
+    sender: Sender
+    source: Source
+    endpoints: Mapping[str, Endpoint]
+    config: Mapping[str, Any]
+    look: Callable[[], None] = lambda: None
+
+    def contexts(self, endpoint: Endpoint, since: Any = None) -> Iterator[Context]:
+        """Yield the context of every walk of a row, in the order of the parents' rows.
+
+        `since` bounds the first parent by its own bookmark, where the row asks for it.
+        """
+        if not endpoint.parents:
+            yield Context()
+            return
+        one, *others = endpoint.parents
+        if not others:
+            yield from self._children(one, since)
+            return
+        second = list(self._children(others[0], None))
+        for left, right in itertools.product(self._children(one, since), second):
+            yield left | right
+
+    def _children(self, parent: Parent, since: Any) -> Iterator[Context]:
+        row = self.endpoints[parent.stream]
+        row = replace(row, params={**row.params, **parent.query})
+        bound = row.bookmark(parent.changed_by) if parent.changed_by else None
+        shaper = Shaper(row)
+        walks = (self._walk(row, bound, shaper, context, since) for context in self.contexts(row))
+        for records in itertools.chain.from_iterable(lanes.in_order(walks, self.source.concurrency, self.look)):
+            for record in records:
+                if all(holds(condition, record) for condition in parent.only_if):
+                    yield _context(parent, bound, record)
+
+    def _walk(
+        self, row: Endpoint, bound: Bookmark | None, shaper: Shaper, above: Context, since: Any
+    ) -> Callable[[], Iterator[list[dict[str, Any]]]]:
+        values = {**self.config, **above.params}
+        reading = Reading(self.sender, self.source, row, shaper, bound, values, above.columns)
+
+        def pages() -> Iterator[list[dict[str, Any]]]:
+            for page in walk.pages(self.sender, row, reading.request(Span(since)), parent=above.params):
+                records = shaper.rows(page.records, above.columns)
+                seen = bookmarks.seen(bound, records, row.name) if bound else None
+                yield [r for r in records if not bound or since is None or _moved(bound, r, since)]
+                if bound and seen and since is not None and _over(bound, seen, since):
+                    return
+
+        return pages
+
+
+def holds(condition: Condition, record: Mapping[str, Any]) -> bool:
+    """Return whether a parent's row meets a condition; a field that is not there meets only `!=`."""
+    value = selector.value(condition.field, record)
+    match condition.is_:
+        case "present":
+            return value is not None
+        case "=":
+            return bool(value == condition.value)
+        case "!=":
+            return bool(value != condition.value)
+        case "in":
+            return value in condition.value
+        case ">":
+            return value is not None and bool(value > condition.value)
+        case _:
+            return value is not None and bool(value < condition.value)
+
+
+class FamilyState:
+    """The bookmarks of all parents: one each up to a number, then one for all.
+
+    The one for all never passes the moment the run began: a record that came to a parent after its walk would else be
+    lost. It needs values in time; streams whose bookmark is a number keep one bookmark for each parent.
+    """
+
+    def __init__(self, state: Mapping[str, Any], bookmark: Bookmark | None, limit: int, now: datetime) -> None:
+        same = bookmark is not None and state.get("replication_key") == bookmark.field
+        self.bookmark = bookmark
+        self.known: dict[str, Any] = dict(state.get("parents", {})) if same else {}
+        self.everyone: Any = state.get("global") if same else None
+        self.after: str | None = state.get("after")
+        self.began: str = state.get("began", now.isoformat()) if self.after else now.isoformat()
+        self.high: Any = state.get("high") if self.after and same else None
+        self.limit = limit if bookmark is not None and bookmark.type in {"datetime", "date"} else None
+        self.crowded = self.everyone is not None
+        self.old_parents = dict(self.known)
+        self.met: set[str] = set()
+        self.bound: Any = state.get("changed")
+        self.changed: Any = None
+
+    def of(self, key: str) -> dict[str, Any]:
+        """Return the STATE that one parent's walk begins with."""
+        value = self.old_parents.get(key, self.everyone)
+        if self.bookmark is None or value is None:
+            return {}
+        return {"replication_key": self.bookmark.field, "replication_key_value": value}
+
+    def done(self, context: Context, finished: Mapping[str, Any]) -> None:
+        """Take note of a parent whose rows are all written."""
+        self.after = context.key
+        if context.changed is not None and (self.changed is None or context.changed > self.changed):
+            self.changed = context.changed
+        value = finished.get("replication_key_value")
+        self.met.add(context.key)
+        if self.bookmark is None or value is None:
+            return
+        self.high = value if self.high is None else max(self.high, value, key=self._order)
+        if not self.crowded:
+            self.known[context.key] = value
+            self.crowded = self.limit is not None and len(self.known) > self.limit
+        if self.crowded:
+            self.known = {}
+
+    def state(self) -> dict[str, Any]:
+        """Return the bookmarks of the parents done so far; the old ones stay for the others."""
+        place = {"after": self.after, "began": self.began} if self.after and (self.crowded or not self.bookmark) else {}
+        return self._named(parents=self.known, **{"global": self.everyone}, high=self.high if place else None, **place)
+
+    def finished(self, *, pruned: bool) -> dict[str, Any]:
+        """Return the bookmarks after the last parent; `pruned` forgets parents that are gone."""
+        known = {key: value for key, value in self.known.items() if key in self.met} if pruned else self.known
+        if self.crowded and self.bookmark is not None and self.high is not None:
+            began = bookmarks.comparable(self.bookmark.type, self.began)
+            top = min(bookmarks.comparable(self.bookmark.type, self.high), began)
+            old = None if self.everyone is None else bookmarks.comparable(self.bookmark.type, self.everyone)
+            self.everyone = bookmarks.storable(top if old is None else max(top, old), self.high)
+        return self._named(parents=known, **{"global": self.everyone}, changed=self._changed())
+
+    def _named(self, **parts: Any) -> dict[str, Any]:
+        parts.setdefault("changed", self.bound)
+        given = {name: value for name, value in parts.items() if value not in (None, {})}
+        return {"replication_key": self.bookmark.field, **given} if self.bookmark else given
+
+    def _changed(self) -> Any:
+        if self.changed is None:
+            return self.bound
+        began = datetime.fromisoformat(self.began)
+        moved = min(self.changed, began) if isinstance(self.changed, datetime) else self.changed
+        return bookmarks.storable(moved, None)
+
+    def _order(self, value: Any) -> Any:
+        return bookmarks.comparable(self.bookmark.type if self.bookmark else "text", value)
+
+
+def bound_since(parent: Parent, row: Endpoint, state: Any, now: datetime) -> Any:
+    """Return from where the parents are walked that moved since the last good run, or None for all."""
+    mark = row.bookmark(parent.changed_by) if parent.changed_by else None
+    if mark is None:
+        return None
+    mark = replace(mark, first_days=parent.first_days)
+    marks = Marks(mark, {"replication_key": mark.field, "replication_key_value": state}, row.name, now)
+    return marks.since(marks.read("replication_key_value"))
+
+
+def skipped(contexts: Iterable[Context], after: str | None) -> tuple[list[Context], bool]:
+    """Return the contexts that come after a parent, and whether that parent is still there; else all of them."""
+    every = list(contexts)
+    place = next((at for at, context in enumerate(every) if context.key == after), None)
+    return (every, False) if place is None else (every[place + 1 :], True)
+
+
+def _context(parent: Parent, bound: Bookmark | None, record: Mapping[str, Any]) -> Context:
+    params = {name: selector.value(path, record) for name, path in parent.params.items()}
+    columns = {name: selector.value(path, record) for name, path in parent.columns.items()}
+    changed = record.get(bound.field) if bound else None
+    value = None if bound is None or changed is None else bookmarks.comparable(bound.type, changed)
+    return Context(params, columns, value)
+
+
+def _moved(bound: Bookmark, record: Mapping[str, Any], since: Any) -> bool:
+    value = record.get(bound.field)
+    return value is None or bool(bookmarks.comparable(bound.type, value) >= since)
+
+
+def _over(bound: Bookmark, seen: bookmarks.Seen, since: Any) -> bool:
+    return bound.order == "desc" and seen.low is not None and seen.descending and bool(seen.low < since)

@@ -1,0 +1,101 @@
+"""Reads one stream, or one parent's part of it: spans of a progress become walks, pages become pieces.
+
+Takes a row, a progress and a client; gives rows together with the bookmark that they allow. Writes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from singerkit.rest import bookmarks, fill, selector, walk
+from singerkit.rest.bookmarks import Bookmark, Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from singerkit.rest.endpoint import Endpoint, Source
+    from singerkit.rest.message import Request
+    from singerkit.rest.progress import Progress, Span
+    from singerkit.rest.shape import Shaper
+    from singerkit.rest.walk import Page, Sender
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows, and what a STATE may say once they are written; `final` closes the walk and may hold no rows."""
+
+    rows: Sequence[Mapping[str, Any]]
+    state: Mapping[str, Any]
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything that one walk needs beside its progress."""
+
+    sender: Sender
+    source: Source
+    endpoint: Endpoint
+    shaper: Shaper
+    bookmark: Bookmark | None
+    values: Mapping[str, Any]
+    """What fills the `{names}` of the row: settings, and the parent's parameters."""
+    parent: Mapping[str, Any] = field(default_factory=dict)
+    """The columns that come from the parent."""
+
+    def request(self, span: Span) -> Request:
+        """Return the first request for a span."""
+        request = fill.first_request(self.endpoint, self.source, self.values)
+        if self.bookmark is not None:
+            request = request.with_values("query", self.bookmark.params)
+            for name, value, until in _edges(self.bookmark, span):
+                said = bookmarks.rendered(self.bookmark, value, until=until)
+                request = request.with_values(self.bookmark.into, {name: said})
+        return request.resumed(span.token) if span.token else request
+
+    def pieces(self, progress: Progress) -> Iterator[Piece]:
+        """Yield the pieces of all spans, then the final one."""
+        for span in progress.spans():
+            yield from self._span(span, progress)
+        yield Piece((), progress.finished(), final=True)
+
+    def _span(self, span: Span, progress: Progress) -> Iterator[Piece]:
+        came = 0
+        for page in walk.pages(self.sender, self.endpoint, self.request(span), parent=self.parent):
+            came += len(page.records)
+            capped = self._capped(page, came)
+            if capped and self.endpoint.window and self.endpoint.window.total:
+                progress.capped(span)
+                return
+            rows = self.shaper.rows(page.records, self.parent)
+            seen = bookmarks.seen(self.bookmark, rows, self.endpoint.name) if self.bookmark else Seen()
+            progress.saw(seen, page.following)
+            if capped:
+                progress.capped(span)
+            yield Piece(self._new(rows, span), progress.state())
+            if capped or progress.enough(seen):
+                return
+
+    def _capped(self, page: Page, came: int) -> bool:
+        window = self.endpoint.window
+        if window is None:
+            return False
+        if window.total:
+            return int(selector.value(window.total, page.body) or 0) > window.cap
+        return came >= window.cap
+
+    def _new(self, rows: list[dict[str, Any]], span: Span) -> list[dict[str, Any]]:
+        """Leave out what the last run read, where the server cannot; rows without a bookmark stay."""
+        mark = self.bookmark
+        if mark is None or mark.param or span.since is None:
+            return rows
+        read, name = bookmarks.comparable, mark.field
+        return [row for row in rows if row.get(name) is None or read(mark.type, row[name]) >= span.since]
+
+
+def _edges(bookmark: Bookmark, span: Span) -> Iterator[tuple[str, Any, bool]]:
+    if bookmark.param and span.since is not None:
+        yield bookmark.param, span.since, False
+    if bookmark.until_param and span.until is not None:
+        yield bookmark.until_param, span.until, True

@@ -1,0 +1,74 @@
+"""Records to rows: names, the parent's columns, and only what is declared and selected.
+
+Takes the records of a page; gives rows. Refuses two fields that would get one name.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from singerkit.errors import SafetyStopError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from singerkit.rest.endpoint import Endpoint
+
+_HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+def snake(name: str) -> str:
+    """Return fieldName as field_name, and HTMLUrl as html_url."""
+    return _HUMPS.sub("_", name).replace("-", "_").replace(" ", "_").lower()
+
+
+class Shaper:
+    """Makes rows of one stream; remembers what it did with a set of field names, since records repeat them."""
+
+    def __init__(self, endpoint: Endpoint, columns: Iterable[str] | None = None) -> None:
+        self.endpoint = endpoint
+        self.columns = None if columns is None else frozenset(columns)
+        self.renaming = bool(endpoint.renames or endpoint.snake_case or endpoint.drop)
+        self.known: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+        self.undeclared: set[str] = set()
+
+    def rows(self, records: list[dict[str, Any]], parent: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the rows of a page; a record that is fine as it is is not copied."""
+        if self.renaming:
+            records = [self._renamed(record) for record in records]
+        if parent:
+            records = [{**record, **parent} for record in records]
+        columns = self.columns
+        if columns is None:
+            return records
+        return [record if columns >= record.keys() else self._declared(record) for record in records]
+
+    def _declared(self, record: dict[str, Any]) -> dict[str, Any]:
+        columns = self.columns or frozenset()
+        self.undeclared |= record.keys() - columns
+        return {name: value for name, value in record.items() if name in columns}
+
+    def _renamed(self, record: dict[str, Any]) -> dict[str, Any]:
+        fields = tuple(record)
+        pairs = self.known.get(fields)
+        if pairs is None:
+            pairs = self.known[fields] = self._pairs(fields)
+        return {new: record[old] for old, new in pairs}
+
+    def _pairs(self, fields: tuple[str, ...]) -> list[tuple[str, str]]:
+        taken: dict[str, str] = {}
+        for old in fields:
+            if old in self.endpoint.drop:
+                continue
+            new = self.endpoint.renames.get(old) or (snake(old) if self.endpoint.snake_case else old)
+            if new in taken:
+                raise SafetyStopError(
+                    "two fields would get one name",
+                    stream=self.endpoint.name,
+                    fields=f"{taken[new]} and {old}",
+                    name=new,
+                    remedy="give one of them another name in `renames`",
+                )
+            taken[new] = old
+        return [(old, new) for new, old in taken.items()]

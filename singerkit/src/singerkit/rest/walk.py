@@ -1,0 +1,114 @@
+"""One walk: from the first page of a request to the last, with the rules, the cap and the guard against loops.
+
+Takes a row, a request and a client; gives pages of records. Refuses a page that comes twice and a body without records.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
+
+from singerkit.errors import SafetyStopError
+from singerkit.rest import selector
+from singerkit.rest.client import Sending
+from singerkit.rest.rules import GONE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from singerkit.rest.endpoint import Endpoint
+    from singerkit.rest.message import Answer, Request
+    from singerkit.rest.rules import Verdict
+
+logger = logging.getLogger("singerkit.rest")
+
+
+class Sender(Protocol):
+    """What a walk needs of a client."""
+
+    def send(self, request: Request, sending: Sending | None = None) -> tuple[Verdict, Answer]:
+        """Return an answer with its verdict."""
+
+
+class StopStreamError(Exception):
+    """A rule of the row ends the stream: what was read stays, the bookmark does not move."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """The records of one page, the request that follows, and the body for whom it may concern."""
+
+    records: list[dict[str, Any]]
+    following: Request | None
+    body: Any
+
+
+def sending(endpoint: Endpoint) -> Sending:
+    """Return what the client must know about a row."""
+    rules = (*endpoint.rules, GONE) if endpoint.parents else endpoint.rules
+    return Sending(endpoint.name, rules, endpoint.scopes, endpoint.scopes_help)
+
+
+def pages(
+    sender: Sender, endpoint: Endpoint, request: Request, *, parent: Mapping[str, Any] | None = None
+) -> Iterator[Page]:
+    """Yield page after page, from this request on."""
+    to, seen, before, number = sending(endpoint), {request.fingerprint()}, b"", 0
+    at: Request | None = request
+    while at is not None:
+        said, answer = sender.send(at, to)
+        if said == "stop":
+            raise StopStreamError
+        if said in {"end", "ignore"}:
+            return
+        answer = replace(answer, records=_records(endpoint, answer))
+        number += 1
+        following = endpoint.pages.next(at, answer)
+        before = _refuse_loop(endpoint, following, seen, answer, before)
+        if following and number == endpoint.max_pages:
+            logger.warning("page cap reached stream=%s parent=%s pages=%d", endpoint.name, dict(parent or {}), number)
+            following = None
+        logger.debug("page read stream=%s page=%d records=%d", endpoint.name, number, len(answer.records))
+        yield Page(answer.records, following, answer.body)
+        at = following
+
+
+def _records(endpoint: Endpoint, answer: Answer) -> list[dict[str, Any]]:
+    if answer.body is None:
+        return []
+    found = selector.records(endpoint.records, answer.body)
+    if found is None and not endpoint.records_optional:
+        raise SafetyStopError(
+            "a good answer holds no records where the row says they are",
+            stream=endpoint.name,
+            records=endpoint.records,
+            remedy="correct `records`, or set `records_optional` where the vendor leaves them out",
+        )
+    if any(not isinstance(record, dict) for record in found or ()):
+        raise SafetyStopError(
+            "what the row calls records are no objects",
+            stream=endpoint.name,
+            records=endpoint.records,
+            remedy="correct `records`, or write a function in reads.py",
+        )
+    return found or []
+
+
+def _refuse_loop(endpoint: Endpoint, following: Request | None, seen: set[str], answer: Answer, before: bytes) -> bytes:
+    """Raise where the next request was sent before, or where the server gives the same records again; return them."""
+    if following is None:
+        return b""
+    mark = following.fingerprint()
+    these = msgspec.json.encode(answer.records[:1] + answer.records[-1:]) if answer.records else b""
+    if mark in seen or (these and these == before and len(answer.records) > 1):
+        raise SafetyStopError(
+            "the pages go round in a circle",
+            stream=endpoint.name,
+            pages=len(seen),
+            remedy="check the page style of the row: the server gave the same page, or the same way on, twice",
+        )
+    seen.add(mark)
+    return these
