@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -83,7 +84,7 @@ def _contestants(server: Server, folder: Path) -> list[Contestant]:
 
 
 def _to_delta(name: str, tap: str, target: Path, folder: Path) -> Contestant:
-    warehouse = folder / name.replace(" ", "")
+    warehouse = folder / re.sub(r"\W+", "-", name)
     config = _config(folder / f"{warehouse.name}.json", path=str(warehouse))
     return Contestant(name, f"{tap} | {target} --config {config}", partial(_empty, warehouse, folder / "batches"))
 
@@ -101,9 +102,9 @@ def _by_meltano(meltano: Path, server: Server, folder: Path) -> Contestant:
     return Contestant("meltano run, batches", command, partial(_empty, warehouse), env)
 
 
-def _config(path: Path, **settings: str) -> Path:
-    path.write_text(json.dumps(settings), encoding="utf-8")
-    return path
+def _config(file: Path, **settings: str) -> Path:
+    file.write_text(json.dumps(settings), encoding="utf-8")
+    return file
 
 
 def _empty(*folders: Path) -> None:
