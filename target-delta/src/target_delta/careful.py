@@ -47,7 +47,7 @@ class CarefulReader:
         self._read = object_reader(columns)
 
     def read(self, lines: Sequence[bytes], start: int, on_invalid: OnInvalid | None) -> list[Row]:
-        """Return the rows; a bad one is raised, or handed to `on_invalid` and left out. `start` is the first's index."""
+        """Return the rows, the first of which has index `start`; a bad one is raised, or given to `on_invalid`."""
         rows = []
         for index, line in enumerate(lines, start):
             try:

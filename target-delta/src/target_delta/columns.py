@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from target_delta.nodes import Node, alternatives
+from target_delta.nodes import Branch, Node, alternatives
 
 Kind = Literal[
     "integer", "decimal", "double", "boolean", "string", "scalar", "json",
@@ -51,7 +51,7 @@ class Column:
         return pa.field(self.name, self.type)
 
 
-def column(name: str, node: Node | bool, document: Node, nested: Nested) -> Column:
+def column(name: str, node: Branch, document: Node, nested: Nested) -> Column:
     """Return the column of one property; what several types may fill is the narrowest one that holds them all."""
     options = [_single(name, option, document, nested) for option in alternatives(node, document)]
     distinct = list(dict.fromkeys(options))

@@ -41,14 +41,14 @@ def evolve(table: pa.Schema, incoming: pa.Schema) -> pa.Schema:
     return pa.schema(list(fields.values()), metadata=table.metadata)
 
 
-def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def conform(batch: pa.RecordBatch, schema: pa.Schema, within: str = "") -> pa.RecordBatch:
     """Return the batch with the schema's columns, in its order and types; a column that is not there is NULL.
 
     Columns that the schema does not have are left out. SafetyStopError names the column that would change a value.
     """
     present = {name: index for index, name in enumerate(batch.schema.names)}
     arrays = [
-        fit(batch.column(present[field.name]), field.type, field.name)
+        fit(batch.column(present[field.name]), field.type, f"{within}{field.name}")
         if field.name in present
         else pa.nulls(batch.num_rows, field.type)
         for field in schema
@@ -67,19 +67,18 @@ def fit(array: pa.Array, to: pa.DataType, path: str) -> pa.Array:
 
 
 def accepts(to: pa.DataType, incoming: pa.DataType) -> bool:
-    """Tell whether a column of type `to` takes the values of `incoming` (checked value by value where they may not fit)."""
+    """Tell whether a column of type `to` takes values of `incoming`; where some may not fit, `fit` looks at each."""
     incoming = _plain(incoming)
     if incoming.equals(to) or pt.is_null(incoming):
         return True
-    if pt.is_integer(incoming):
-        wider = pt.is_integer(to) and to.bit_width >= incoming.bit_width
-        return wider or pt.is_decimal(to) or pt.is_float64(to)
+    if pt.is_integer(incoming) and pt.is_integer(to):
+        return bool(to.bit_width >= incoming.bit_width)
     if pt.is_decimal(incoming) and pt.is_decimal(to):
-        whole = to.precision - to.scale
-        return to.scale >= incoming.scale and whole >= incoming.precision - incoming.scale
+        whole, incoming_whole = to.precision - to.scale, incoming.precision - incoming.scale
+        return bool(to.scale >= incoming.scale and whole >= incoming_whole)
     if pt.is_timestamp(incoming) and pt.is_timestamp(to):
         return bool(incoming.tz) == bool(to.tz)
-    return any(alike(incoming) and alike(to) for alike in (_is_text, _is_bytes, pt.is_date, pt.is_floating))
+    return any(takes(to) and gives(incoming) for takes, gives in _ALIKE)
 
 
 def _evolved(old: pa.DataType, new: pa.DataType, path: str) -> pa.DataType:
@@ -98,31 +97,21 @@ def _fitted(array: pa.Array, to: pa.DataType, path: str) -> pa.Array:
     plain = _plain(array.type)
     if not plain.equals(array.type):
         return fit(array.cast(plain), to, path)
-    if pt.is_null(plain):
-        return pa.nulls(len(array), to)
     if pt.is_struct(plain) and pt.is_struct(to):
         return _fit_struct(array, to, path)
     if _is_list(plain) and _is_list(to):
         return _fit_list(array, to, path)
     if pt.is_integer(plain) and pt.is_decimal(to):
         return array.cast(pa.decimal256(_ALL_DIGITS, to.scale)).cast(to)
-    if pt.is_integer(plain) and pt.is_integer(to):  # also a narrower one, where each value fits
+    if accepts(to, plain) or (pt.is_integer(plain) and pt.is_integer(to)):  # a narrower integer where each value fits
         return array.cast(to)
-    if pt.is_float32(to) or not accepts(to, plain):
-        raise _refused(array.type, to, path)
-    return array.cast(to)
+    raise _refused(array.type, to, path)
 
 
 def _fit_struct(array: pa.StructArray, to: pa.StructType, path: str) -> pa.Array:
-    names = [field.name for field in array.type]
     # flatten() carries the parent's nulls into the children, which keeps what lies under a NULL from being checked
-    parts = dict(zip(names, array.flatten(), strict=True))
-    children = [
-        fit(parts[field.name], field.type, f"{path}.{field.name}")
-        if field.name in parts
-        else pa.nulls(len(array), field.type)
-        for field in to
-    ]
+    inner = pa.RecordBatch.from_arrays(array.flatten(), schema=pa.schema(list(array.type)))
+    children = conform(inner, pa.schema(list(to)), f"{path}.").columns
     return pa.StructArray.from_arrays(children, fields=list(to), mask=array.is_null())
 
 
@@ -159,6 +148,16 @@ def _is_bytes(kind: pa.DataType) -> bool:
 
 def _is_list(kind: pa.DataType) -> bool:
     return bool(pt.is_list(kind) or pt.is_large_list(kind) or pt.is_fixed_size_list(kind))
+
+
+_ALIKE: tuple[tuple[Callable[[pa.DataType], bool], Callable[[pa.DataType], bool]], ...] = (
+    (pt.is_decimal, pt.is_integer),
+    (pt.is_float64, pt.is_integer),
+    (pt.is_float64, pt.is_floating),
+    (pt.is_date, pt.is_date),
+    (_is_text, _is_text),
+    (_is_bytes, _is_bytes),
+)
 
 
 def _refused(incoming: pa.DataType, to: pa.DataType, path: str) -> SafetyStopError:

@@ -11,13 +11,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from math import isinf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Raw
 
 from target_delta import temporal
-from target_delta.columns import Column
+
+if TYPE_CHECKING:
+    from target_delta.columns import Column
 
 Read = Callable[[bytes], Any]
 

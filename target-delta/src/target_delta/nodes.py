@@ -1,7 +1,7 @@
 """JSON Schema's ways of saying one thing -> a plain list of alternatives, one JSON type each.
 
-Takes a node and the document that its `$ref` point into; gives nodes without `$ref`, `anyOf`, `oneOf`, `allOf` and null.
-Refuses a `$ref` that leaves the document or leads nowhere.
+Takes a node and the document that its `$ref` point into; gives nodes without `$ref`, `anyOf`, `oneOf`, `allOf` and
+null. Refuses a `$ref` that leaves the document or leads nowhere.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import Any
 from singerkit.errors import SafetyStopError
 
 Node = Mapping[str, Any]
+Branch = Node | bool  # `true` allows anything; a `false` property is never there
 
 ANY: Node = {"type": "any"}
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"}
 
 
-def alternatives(node: Node | bool, document: Node, seen: frozenset[str] = frozenset()) -> list[Node]:
+def alternatives(node: Branch, document: Node, seen: frozenset[str] = frozenset()) -> list[Node]:
     """Return what the node allows beside null: nodes with one `type` each, or ANY where nothing is said.
 
     A node that refers to itself is ANY at the second turn: no column type is endless.
@@ -35,7 +36,7 @@ def alternatives(node: Node | bool, document: Node, seen: frozenset[str] = froze
     return [{**node, "type": name} for name in _types(node) if name != "null"]
 
 
-def resolve(reference: str, document: Node) -> Node | bool:
+def resolve(reference: str, document: Node) -> Branch:
     """Return what a `$ref` inside the document points at (RFC 6901)."""
     target: Any = document
     for part in reference.removeprefix("#").split("/")[1:]:
@@ -58,7 +59,7 @@ def _referred(node: Node, document: Node, seen: frozenset[str]) -> list[Node]:
     return alternatives(_over(beside, target), document, seen | {reference})
 
 
-def _over(beside: Node, branch: Node | bool) -> Node | bool:
+def _over(beside: Node, branch: Branch) -> Branch:
     """Return the branch with what stands beside it; the branch's own words win."""
     return branch if isinstance(branch, bool) else {**beside, **branch}
 

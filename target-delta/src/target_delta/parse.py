@@ -6,7 +6,6 @@ line that is not JSON, a value that its column cannot hold unchanged, and a key 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -17,15 +16,18 @@ import pyarrow as pa
 from target_delta import temporal
 from target_delta.careful import CarefulReader, OnInvalid
 from target_delta.columns import Column
-from target_delta.typed import builders, record_type
+from target_delta.typed import arrays_of, record_type
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from target_delta.schema import StreamSchema
 
 OMITTED = "_sdc_omitted"
 _FEW = 32  # rows: fewer are read one by one rather than halved again
 _INSTANT = pa.timestamp("us", "UTC")
 _NAMES = Column(OMITTED, "list", pa.list_(pa.string()), (Column("element", "string", pa.string()),))
+_ENVELOPE = (attrgetter("record"), attrgetter("time_extracted"), attrgetter("version"))
 _UNFIT = (ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 
 
@@ -56,46 +58,50 @@ class RecordParser:
         self._columns = schema.columns if OMITTED in schema.arrow.names else (*schema.columns, _NAMES)
         self._careful = CarefulReader(schema.stream, self._columns, schema.keys, bare=bare)
         self._decode = _decoder(self._columns, bare=bare)
-        self._builders = builders(self._columns)
+        self._arrays = arrays_of(self._columns)
+        self._omitted = self._columns.index(_NAMES) if _NAMES in self._columns else None
 
-    def parse(self, lines: bytes, on_invalid: OnInvalid | None = None) -> Parsed:
+    def parse(self, lines: bytes, on_invalid: OnInvalid | None = None, *, rows: int | None = None) -> Parsed:
         """Return the rows of the lines; a bad line goes to `on_invalid` and is left out, or is raised.
 
-        An error's `index` counts the lines of this call from 0; blank lines are no lines.
+        An error's `index` counts the lines of this call from 0; blank lines are no lines. `rows` is how many lines
+        there are, where the caller has counted them.
         """
-        split = lines.removesuffix(b"\n").split(b"\n")
-        if (whole := self._bulk(split)) is not None:
+        if (
+            whole := self._bulk(lines, lines.removesuffix(b"\n").count(b"\n") + 1 if rows is None else rows)
+        ) is not None:
             return whole
-        return _joined(list(self._parts([line for line in split if line.strip()], 0, on_invalid)))
+        return _joined(self._parts([line for line in lines.split(b"\n") if line.strip()], 0, on_invalid))
 
-    def _parts(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> Sequence[Parsed]:
-        if (parsed := self._bulk(lines)) is not None:
-            return [parsed]
+    def _parts(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> list[Parsed]:
         if self._decode is None or len(lines) <= _FEW:
             return [self._one_by_one(lines, start, on_invalid)]
+        if (parsed := self._bulk(b"\n".join(lines), len(lines))) is not None:
+            return [parsed]
         half = len(lines) // 2
         first = self._parts(lines[:half], start, on_invalid)
         return [*first, *self._parts(lines[half:], start + half, on_invalid)]
 
-    def _bulk(self, lines: list[bytes]) -> Parsed | None:
+    def _bulk(self, lines: bytes, count: int) -> Parsed | None:
         """Return the rows of all lines, or None where one of them is not what the strict types take."""
         if self._decode is None:
             return None
         try:
-            messages = list(map(self._decode, lines))
-            records = messages if self._bare else list(map(attrgetter("record"), messages))
-            arrays = [build(records) for build in self._builders]
-            extracted, version = self._envelopes(messages)
+            messages = self._decode(lines)
+            if len(messages) != count:  # two on one line, or one on two: the decoder looks at white space alone
+                return None
+            records, extracted, version = self._envelopes(messages)
+            arrays = self._arrays(records)
         except _UNFIT:
             return None
         parsed = self._parsed(arrays, extracted, version)
         return None if any(parsed.rows.column(key).null_count for key in self._schema.keys) else parsed
 
-    def _envelopes(self, messages: list[Any]) -> tuple[pa.Array, pa.Array]:
-        if self._bare:
-            return pa.nulls(len(messages), _INSTANT), pa.nulls(len(messages), pa.int64())
-        times = pa.array(list(map(attrgetter("time_extracted"), messages)), pa.string())
-        return temporal.instants(times), pa.array(list(map(attrgetter("version"), messages)), pa.int64())
+    def _envelopes(self, messages: list[Any]) -> tuple[Sequence[Any], pa.Array, pa.Array]:
+        if self._bare or not messages:
+            return messages, pa.nulls(len(messages), _INSTANT), pa.nulls(len(messages), pa.int64())
+        records, times, versions = (list(map(get, messages)) for get in _ENVELOPE)
+        return records, temporal.instants(pa.array(times, pa.string())), pa.array(versions, pa.int64())
 
     def _one_by_one(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> Parsed:
         rows = self._careful.read(lines, start, on_invalid)
@@ -104,18 +110,19 @@ class RecordParser:
         return self._parsed(arrays, extracted, pa.array([row.version for row in rows], pa.int64()))
 
     def _parsed(self, arrays: list[pa.Array], extracted: pa.Array, version: pa.Array) -> Parsed:
-        omitted = arrays[self._columns.index(_NAMES)] if _NAMES in self._columns else pa.nulls(len(version))
+        omitted = pa.nulls(len(version)) if self._omitted is None else arrays[self._omitted]
         rows = pa.RecordBatch.from_arrays(arrays[: len(self._schema.columns)], schema=self._schema.arrow)
         return Parsed(rows, *(None if one.null_count == len(one) else one for one in (extracted, omitted, version)))
 
 
-def _decoder(columns: Sequence[Column], *, bare: bool) -> Callable[[bytes], Any] | None:
-    """Return the function that decodes one line strictly, or None where a column's name has no place in a struct."""
+def _decoder(columns: Sequence[Column], *, bare: bool) -> Callable[[bytes], list[Any]] | None:
+    """Return the function that decodes lines strictly, or None where a column's name has no place in a struct."""
     record = record_type(columns)
     if record is None or bare:
-        return record and msgspec.json.Decoder(record).decode
+        return record and msgspec.json.Decoder(record).decode_lines
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]]
     fields = [("record", record), ("time_extracted", str | None, None), ("version", int | None, None)]
-    return msgspec.json.Decoder(msgspec.defstruct("Message", fields, gc=False)).decode
+    return msgspec.json.Decoder(msgspec.defstruct("Message", fields, gc=False)).decode_lines
 
 
 def _joined(parts: Sequence[Parsed]) -> Parsed:

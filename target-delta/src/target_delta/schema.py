@@ -66,9 +66,7 @@ def _check_names(stream: str, columns: Iterable[Column], within: str = "") -> No
                 remedy="rename or deselect one (stream_maps can do it)",
                 stream=stream, columns=f"{other} {path}",
             )  # fmt: skip
-        if one.kind == "struct":
-            _check_names(stream, one.children, f"{path}.")
-        elif one.kind == "list" and one.children[0].kind in {"struct", "list"}:
+        if one.kind == "struct" or (one.kind == "list" and one.children[0].kind in {"struct", "list"}):
             _check_names(stream, one.children, f"{path}.")
 
 

@@ -88,7 +88,7 @@ def _one_by_one(texts: pa.StringArray, read: Callable[[str], date], kind: pa.Dat
 
 def _since(array: pa.Array, number: pa.DataType, first: int) -> pa.Array:
     """Refuse the year 0, which Arrow's reader lets through and neither Python nor Spark knows, and beyond 9999."""
-    bounds = pc.min_max(array.cast(number)).as_py()
+    bounds = pc.min_max(array.view(number)).as_py()
     if bounds["min"] is not None and (bounds["min"] < first or bounds["max"] > _last(first)):
         raise ValueError("outside the years 1 to 9999")
     return array

@@ -1,28 +1,30 @@
 """Columns -> the typed decoder of their JSON object, and its values -> Arrow, many rows at once.
 
-Takes columns; gives a msgspec type and a function from decoded values to an array. Refuses whatever it cannot vouch
+Takes columns; gives a msgspec type and a function from decoded objects to arrays. Refuses whatever it cannot vouch
 for with a ValueError or OverflowError: such rows are then read one by one (exact.py), which accepts or explains them.
 """
 
 from __future__ import annotations
 
 import binascii
-from collections.abc import Callable, Sequence
 from itertools import chain
-from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw
+from msgspec.structs import astuple
 
 from target_delta import temporal
-from target_delta.columns import Column
 from target_delta.exact import NULL, awkward
 
-Values = Sequence[Any]
-Build = Callable[[Values], pa.Array]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_delta.columns import Column
+
+    Build = Callable[[Sequence[Any]], pa.Array]
 
 _SAFE_DIGITS = 38  # a longer text can overflow inside Arrow's cast, which then wraps around without a word
 
@@ -30,136 +32,145 @@ _SAFE_DIGITS = 38  # a longer text can overflow inside Arrow's cast, which then 
 def record_type(columns: Sequence[Column]) -> type[msgspec.Struct] | None:
     """Return the struct that decodes an object with these columns, or None where a name has no place in a struct.
 
-    Field `f<i>` is column i. Absent and null are both None.
+    Field i is column i; absent and null are both None, or the text `null` where the JSON text itself is kept.
     """
     if any(awkward(name) for column in columns for name in _names(column)):
         return None
-    fields = [(f"f{index}", *_annotation(column)) for index, column in enumerate(columns)]
+    fields = [(f"f{index}", *_field(column)) for index, column in enumerate(columns)]
     rename = {f"f{index}": column.name for index, column in enumerate(columns)}
     return msgspec.defstruct("Record", fields, rename=rename, gc=False)
 
 
-def builders(columns: Sequence[Column]) -> list[Build]:
-    """Return, for each column, the function from decoded objects to the column's array."""
-    return [_from_field(f"f{index}", build(column)) for index, column in enumerate(columns)]
+def arrays_of(columns: Sequence[Column]) -> Callable[[Sequence[msgspec.Struct]], list[pa.Array]]:
+    """Return the function from objects that `record_type` decoded to one array a column."""
+    builds = [_BUILDS.get(column.kind, _plain)(column) for column in columns]
 
+    def build(objects: Sequence[msgspec.Struct]) -> list[pa.Array]:
+        values = zip(*map(astuple, objects), strict=True) if objects else [()] * len(columns)
+        return [one(column) for one, column in zip(builds, values, strict=True)]
 
-def build(column: Column) -> Build:
-    """Return the function from a column's decoded values to its array."""
-    match column.kind:
-        case "double":
-            return _doubles
-        case "struct":
-            return _structs(column)
-        case "list":
-            return _lists(column)
-        case "json":
-            return _texts
-        case "scalar":
-            return _scalars
-        case "decimal":
-            return lambda values: from_text(pc.utf8_trim(_texts(values), '"'), column)
-        case "instant" | "local" | "date" | "binary":
-            return lambda values: from_text(pa.array(values, pa.string()), column)
-        case _:
-            return lambda values: pa.array(values, column.type)
+    return build
 
 
 def from_text(texts: pa.StringArray, column: Column) -> pa.Array:
     """Return the array of a column whose values stand in texts, as a JSON string would hold them."""
-    match column.kind:
-        case "instant":
-            return temporal.instants(texts)
-        case "local":
-            return temporal.locals_(texts)
-        case "date":
-            return temporal.days(texts)
-        case "binary":
-            return pa.array([text and binascii.a2b_base64(text, strict_mode=True) for text in texts.to_pylist()], column.type)
-        case _:
-            return _decimals(texts, column.type)
+    return _FROM_TEXT[column.kind](texts, column.type)
 
 
 def _names(column: Column) -> list[str]:
     return [column.name, *(name for child in column.children for name in _names(child))]
 
 
-def _annotation(column: Column) -> tuple[Any, Any]:
+def _field(column: Column) -> tuple[Any, Any]:
     """Return the type that admits exactly what the column admits, and the value of an absent property."""
     match column.kind:
-        case "integer":
-            return int | None, None
-        case "double":
-            return int | float | None, None  # apart, since a large integer may not be a double
-        case "boolean":
-            return bool | None, None
         case "decimal" | "json" | "scalar":
             return Raw, Raw(NULL)
         case "struct":
             return record_type(column.children) | None, None  # type: ignore[operator]  # awkward names ended above
         case "list":
-            return list[_annotation(column.children[0])[0]] | None, None  # type: ignore[misc]  # a type made at run time
+            return list[_field(column.children[0])[0]] | None, None  # type: ignore[misc]  # a type made at run time
         case _:
-            return str | None, None
+            return _VALUES.get(column.kind, str | None), None
 
 
-def _from_field(field: str, build_column: Build) -> Build:
-    get = attrgetter(field)
-    return lambda objects: build_column(list(map(get, objects)))
+def _plain(column: Column) -> Build:
+    return lambda values: pa.array(values, column.type)
 
 
-def _doubles(values: Values) -> pa.Array:
-    array = pa.array(values, pa.float64())  # refuses an integer that is no double
-    bounds = pc.min_max(array)
-    if bounds["max"].as_py() == float("inf") or bounds["min"].as_py() == float("-inf"):
-        raise ValueError("a literal beyond the largest double")
-    return array
+def _doubles(_: Column) -> Build:
+    def build(values: Sequence[Any]) -> pa.Array:
+        array = pa.array(values, pa.float64())  # refuses an integer that is no double
+        bounds = pc.min_max(array).as_py()
+        if float("inf") in {bounds["max"], -(bounds["min"] or 0.0)}:
+            raise ValueError("a literal beyond the largest double")
+        return array
+
+    return build
 
 
-def _texts(values: Values) -> pa.StringArray:
+def _written(column: Column) -> Build:
+    return lambda values: from_text(pa.array(values, pa.string()), column)
+
+
+def _decimal_literals(column: Column) -> Build:
+    return lambda values: from_text(pc.utf8_trim(_texts(values), '"'), column)
+
+
+def _json(_: Column) -> Build:
+    return _texts
+
+
+def _scalars(_: Column) -> Build:
+    def build(values: Sequence[Any]) -> pa.Array:
+        texts = _texts(values)
+        if pc.any(pc.match_substring_regex(texts, r'^["\[{]')).as_py():
+            raise ValueError("strings must be unescaped, objects and arrays refused")
+        return texts
+
+    return build
+
+
+def _structs(column: Column) -> Build:
+    build_children, fields = arrays_of(column.children), list(column.type)
+    nothing = (record_type(column.children) or msgspec.Struct)()
+
+    def build(values: Sequence[Any]) -> pa.Array:
+        mask = None
+        if type(None) in set(map(type, values)):  # `None in values` would ask each struct whether it equals None
+            mask = pa.array([value is None for value in values])
+            values = [nothing if value is None else value for value in values]
+        return pa.StructArray.from_arrays(build_children(values), fields=fields, mask=mask)
+
+    return build
+
+
+def _lists(column: Column) -> Build:
+    element = column.children[0]
+    build_elements = _BUILDS.get(element.kind, _plain)(element)
+
+    def build(values: Sequence[Any]) -> pa.Array:
+        if not any(values) and values.count(None) == len(values):  # the usual case of `_sdc_omitted`
+            return pa.nulls(len(values), column.type)
+        lengths = pa.array([len(value) if value else 0 for value in values], pa.int32())
+        offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
+        elements = build_elements(list(chain.from_iterable(value for value in values if value)))
+        mask = pa.array([value is None for value in values]) if None in values else None
+        return pa.ListArray.from_arrays(offsets, elements, type=column.type, mask=mask)
+
+    return build
+
+
+def _texts(values: Sequence[Any]) -> pa.StringArray:
     texts = pa.array(list(map(bytes, values)), pa.binary()).cast(pa.string())  # refuses what is not UTF-8
     return pc.if_else(pc.equal(texts, NULL.decode()), None, texts)
 
 
-def _scalars(values: Values) -> pa.StringArray:
-    texts = _texts(values)
-    if pc.any(pc.match_substring_regex(texts, r'["\[{]')).as_py():
-        raise ValueError("strings must be unescaped, objects and arrays refused")
-    return texts
-
-
-def _decimals(texts: pa.StringArray, kind: pa.Decimal128Type) -> pa.Array:
+def _decimals(texts: pa.StringArray, kind: pa.DataType) -> pa.Array:
     longest = pc.max(pc.binary_length(texts)).as_py()
     if longest is not None and longest > _SAFE_DIGITS:
         raise ValueError("too long to be cast in bulk")
     return texts.cast(kind)
 
 
-def _structs(column: Column) -> Build:
-    struct = record_type(column.children)
-    children, fields = builders(column.children), list(column.type)
-
-    def build_structs(values: Values) -> pa.Array:
-        mask = None
-        if None in values:
-            nothing = struct() if struct else None
-            mask = pa.array([value is None for value in values])
-            values = [nothing if value is None else value for value in values]
-        return pa.StructArray.from_arrays([child(values) for child in children], fields=fields, mask=mask)
-
-    return build_structs
+def _bytes(texts: pa.StringArray, kind: pa.DataType) -> pa.Array:
+    values = [None if text is None else binascii.a2b_base64(text, strict_mode=True) for text in texts.to_pylist()]
+    return pa.array(values, kind)
 
 
-def _lists(column: Column) -> Build:
-    build_element = build(column.children[0])
-
-    def build_lists(values: Values) -> pa.Array:
-        if values.count(None) == len(values):
-            return pa.nulls(len(values), column.type)
-        lengths = pa.array([len(value) if value else 0 for value in values], pa.int32())
-        offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
-        elements = build_element(list(chain.from_iterable(value for value in values if value)))
-        mask = pa.array([value is None for value in values]) if None in values else None
-        return pa.ListArray.from_arrays(offsets, elements, type=column.type, mask=mask)
-
-    return build_lists
+_VALUES: Mapping[str, Any] = {
+    "integer": int | None,
+    "double": int | float | None,  # apart, since a large integer may not be a double
+    "boolean": bool | None,
+}
+_BUILDS: Mapping[str, Callable[[Column], Build]] = {
+    "double": _doubles, "decimal": _decimal_literals, "json": _json, "scalar": _scalars, "struct": _structs,
+    "list": _lists, "instant": _written, "local": _written, "date": _written, "binary": _written,
+}  # fmt: skip
+_FROM_TEXT: Mapping[str, Callable[[pa.StringArray, pa.DataType], pa.Array]] = {
+    "instant": lambda texts, _: temporal.instants(texts),
+    "local": lambda texts, _: temporal.locals_(texts),
+    "date": lambda texts, _: temporal.days(texts),
+    "binary": _bytes,
+    "decimal": _decimals,
+}

@@ -1,0 +1,201 @@
+"""BATCH messages -> record batches, read file by file and piece by piece.
+
+Takes the message and the stream's schema; gives batches that conform to it. Refuses an encoding it does not know, and
+a file that is not there or not what the message says.
+"""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import closing, contextmanager
+from typing import IO, TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from singerkit.errors import CredentialsError, SafetyStopError, SettingsError
+from target_delta.conform import fit
+from target_delta.jsontext import json_texts
+from target_delta.parse import OMITTED, RecordParser
+from target_delta.typed import from_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Mapping
+
+    from target_delta.careful import OnInvalid
+    from target_delta.columns import Column
+    from target_delta.schema import StreamSchema
+
+    Batches = Generator[pa.RecordBatch, None, None]
+
+ROWS = 1 << 16  # a piece of a Parquet file
+BLOCK = 1 << 20  # bytes of JSON Lines
+ASKED = "x-delete-after-commit"
+# What object stores of Delta call it -> what fsspec's s3fs calls it
+_S3_OPTIONS = {
+    "aws_access_key_id": "key",
+    "aws_secret_access_key": "secret",
+    "aws_session_token": "token",
+    "aws_endpoint_url": "endpoint_url",
+}
+_AS_TEXT = frozenset({"instant", "local", "date", "binary", "decimal"})  # kinds that JSON writes as text
+_BROKEN = (pa.ArrowException, OSError, EOFError, ValueError)
+
+
+def read_batches(
+    message: Mapping[str, Any],
+    schema: StreamSchema,
+    storage_options: Mapping[str, Any] | None = None,
+    on_invalid: OnInvalid | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Return the rows of a BATCH message's files, in order, with the schema's columns.
+
+    Files are read piece by piece: memory is bounded by a row group or an Arrow batch, whatever the size of a file.
+    """
+    encoding = message.get("encoding") or {}
+    read = _READERS.get(str(encoding.get("format")).lower())
+    if read is None:
+        raise SafetyStopError(
+            "a BATCH message has an encoding that is not known",
+            remedy="let the tap write jsonl, parquet or arrow",
+            stream=schema.stream, format=encoding.get("format"),
+        )  # fmt: skip
+    for url in message.get("manifest") or ():
+        with _explained(schema.stream, url), closing(read(_path(url, storage_options), schema, on_invalid)) as batches:
+            yield from batches
+
+
+def delete(message: Mapping[str, Any], storage_options: Mapping[str, Any] | None = None) -> None:
+    """Remove the message's files where the tap asked for it; to be called once their rows are committed."""
+    if message.get(ASKED) is True:
+        for url in message.get("manifest") or ():
+            _path(url, storage_options).unlink(missing_ok=True)
+
+
+def _path(url: str, storage_options: Mapping[str, Any] | None) -> UPath:
+    """Return the file; an S3 address is opened with the store's own credentials, others as fsspec is configured."""
+    given = {name.lower(): value for name, value in (storage_options or {}).items()}
+    options = {_S3_OPTIONS[name]: value for name, value in given.items() if name in _S3_OPTIONS}
+    return UPath(url, **options) if url.startswith(("s3:", "s3a:")) else UPath(url)
+
+
+@contextmanager
+def _explained(stream: str, url: str) -> Iterator[None]:
+    """Say of a file that cannot be read which it is and what to do."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise SafetyStopError(
+            "a file of a BATCH message is not there", remedy="let the tap run again", stream=stream, file=url
+        ) from error
+    except ImportError as error:
+        raise SettingsError(
+            "a file of a BATCH message is in a store that nothing here can open",
+            remedy="install fsspec's package for it beside target-delta (s3fs, gcsfs, adlfs)", stream=stream, file=url,
+        ) from error  # fmt: skip
+    except PermissionError as error:
+        raise CredentialsError(
+            "a file of a BATCH message may not be read", remedy="let this user read it", stream=stream, file=url
+        ) from error
+    except _BROKEN as error:
+        raise SafetyStopError(
+            "a file of a BATCH message is broken, or not what its encoding says",
+            remedy="let the tap write it again", stream=stream, file=url,
+        ) from error  # fmt: skip
+
+
+def _parquet(path: UPath, schema: StreamSchema, _: OnInvalid | None) -> Batches:
+    with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+        for batch in parquet.iter_batches(batch_size=ROWS):
+            yield _columns(batch, schema)
+
+
+def _arrow(path: UPath, schema: StreamSchema, _: OnInvalid | None) -> Batches:
+    with _mapped(path) as file:
+        if file.read(6) == b"ARROW1":
+            with pa.ipc.open_file(file) as whole:
+                for index in range(whole.num_record_batches):
+                    yield _columns(whole.get_batch(index), schema)
+        else:
+            file.seek(0)
+            with pa.ipc.open_stream(file) as stream:
+                for batch in stream:
+                    yield _columns(batch, schema)
+
+
+def _mapped(path: UPath) -> Any:
+    """Return the file as Arrow reads it best: mapped where it is local, so that its rows are never copied."""
+    return (
+        pa.memory_map(path.path) if path.protocol in {"", "file", "local"} else pa.PythonFile(path.open("rb"), mode="r")
+    )
+
+
+def _jsonl(path: UPath, schema: StreamSchema, on_invalid: OnInvalid | None) -> Batches:
+    parser = RecordParser(schema, bare=True)
+    with path.open("rb") as file, _plain(file) as lines:
+        rest = b""
+        while block := lines.read(BLOCK):
+            whole = rest + block
+            end = whole.rfind(b"\n") + 1
+            rest = whole[end:]
+            if end:
+                yield _parsed(parser, whole[:end], schema, on_invalid)
+        if rest:
+            yield _parsed(parser, rest, schema, on_invalid)
+
+
+def _parsed(parser: RecordParser, lines: bytes, schema: StreamSchema, on_invalid: OnInvalid | None) -> pa.RecordBatch:
+    parsed = parser.parse(lines, on_invalid)
+    if parsed.omitted is not None:
+        raise _cannot_omit(schema)
+    return parsed.rows
+
+
+def _plain(file: IO[bytes]) -> Any:
+    """Return the bytes uncompressed; the file says how, since taps mislabel it (singer-sdk writes gzip as `none`)."""
+    magic = file.read(4)
+    file.seek(0)
+    if magic[:2] == b"\x1f\x8b":
+        return gzip.open(file)
+    return pa.CompressedInputStream(file, "zstd") if magic == b"\x28\xb5\x2f\xfd" else pa.PythonFile(file, mode="r")
+
+
+def _columns(batch: pa.RecordBatch, schema: StreamSchema) -> pa.RecordBatch:
+    """Return the batch with the schema's columns, each with its values unchanged; one that is absent is NULL."""
+    present = {name: index for index, name in enumerate(batch.schema.names)}
+    if OMITTED in present and OMITTED not in schema.arrow.names:
+        raise _cannot_omit(schema)
+    arrays = [
+        _column(batch.column(present[column.name]), column)
+        if column.name in present
+        else pa.nulls(batch.num_rows, column.type)
+        for column in schema.columns
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)
+
+
+def _column(array: pa.Array, column: Column) -> pa.Array:
+    if column.kind == "json" and not _is_text(array.type):
+        return json_texts(array)
+    if column.kind in _AS_TEXT and _is_text(array.type):
+        return from_text(array.cast(pa.string()), column)
+    return fit(array, column.type, column.name)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _cannot_omit(schema: StreamSchema) -> SafetyStopError:
+    return SafetyStopError(
+        f"a BATCH cannot omit columns row by row ({OMITTED})",
+        remedy="let the tap send such rows as RECORD", stream=schema.stream,
+    )  # fmt: skip
+
+
+_READERS: Mapping[str, Callable[[UPath, StreamSchema, OnInvalid | None], Batches]] = {
+    "arrow": _arrow,
+    "jsonl": _jsonl,
+    "parquet": _parquet,
+}
