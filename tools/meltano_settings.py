@@ -18,6 +18,8 @@ from tools.setup import ENVIRONMENTS, ROOT
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ruamel.yaml.comments import CommentedMap
+
 PROJECT = ROOT / "meltano.yml"
 KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
 
@@ -32,15 +34,12 @@ def about(executable: str) -> dict[str, Any]:
 def renewed(text: str, abouts: Mapping[str, Mapping[str, Any]]) -> str:
     """Return meltano.yml with the settings of the plugins named in `abouts` as they describe them."""
     yaml = YAML()
-    yaml.width = 120
+    yaml.width = 4096  # no folding: a folded line may end in a blank
     yaml.preserve_quotes = True
     project = yaml.load(text)
     for plugin in _plugins(project):
         if said := abouts.get(plugin["name"]):
-            plugin["capabilities"] = sorted(said["capabilities"])
-            if groups := said["settings"].get("x-settings-groups"):
-                plugin["settings_group_validation"] = [list(group) for group in groups]
-            plugin["settings"] = list(settings(said["settings"]))
+            _renew(plugin, said)
     written = io.StringIO()
     yaml.dump(project, written)
     return written.getvalue()
@@ -83,7 +82,20 @@ def described(text: str) -> list[str]:
     return [plugin["name"] for plugin in _plugins(YAML(typ="safe").load(text)) if "executable" in plugin]
 
 
-def _plugins(project: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _renew(plugin: CommentedMap, said: Mapping[str, Any]) -> None:
+    """Put what a plugin says behind its `executable`, and leave its other lines where they are."""
+    ours: dict[str, Any] = {"capabilities": sorted(said["capabilities"])}
+    if groups := said["settings"].get("x-settings-groups"):
+        ours["settings_group_validation"] = [list(group) for group in groups]
+    ours["settings"] = list(settings(said["settings"]))
+    for place, (name, value) in enumerate(ours.items(), list(plugin).index("executable") + 1):
+        if name in plugin:
+            plugin[name] = value
+        else:
+            plugin.insert(place, name, value)
+
+
+def _plugins(project: Mapping[str, Any]) -> Iterator[Any]:
     for plugins in project["plugins"].values():
         yield from plugins
 

@@ -100,7 +100,7 @@ def test_second_run_reads_from_the_bookmark_on(project: Project, shop: str) -> N
     assert first < project.state("dev:tap-postgres-to-target-delta")["public-orders"]["replication_key_value"]
     rows = project.rows("public-orders")
     assert len(rows) == 2001
-    assert [str(row["total"]) for row in rows if (row["id"], row["line"]) in {(7, 1), (-1, 0)}] == ["5.00", "-1.00"]
+    assert [str(row["total"]) for row in rows if (row["id"], row["line"]) in {(7, 1), (-1, 0)}] == ["-1.00", "5.00"]
     # the row of the bookmark is read again by rule: another one might share its value
     assert json.loads(report.read_text())["streams"]["public-orders"]["received"] == 3
 
@@ -170,7 +170,7 @@ def test_two_databases_at_the_same_time(project: Project, shop: str) -> None:
 
     assert codes == [0, 0]
     assert len(project.rows("public-orders", source="tap-postgres--shop")) == 2000
-    assert len(project.rows("public-orders", source="tap-postgres--support")) == 19
+    assert len(project.rows("public-orders", source="tap-postgres--support")) == 20
     states = [project.state(f"dev:tap-postgres--{name}-to-target-delta") for name in ("shop", "support")]
     values = [state["public-orders"]["replication_key_value"] for state in states]
     assert values[0] > values[1]
