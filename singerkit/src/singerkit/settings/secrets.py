@@ -53,8 +53,10 @@ def _secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[s
                 yield value
             if "://" in value and (password := _password_of(value)):
                 yield password
+        elif isinstance(value, dict) and prop.get("secret"):
+            yield from (str(v) for v in value.values() if v is not None)
         elif isinstance(value, dict):
-            yield from (str(v) for v in value.values() if prop.get("secret") and v is not None)
+            yield from _secrets(value, prop)
 
 
 def _password_of(address: str) -> str | None:

@@ -1,0 +1,83 @@
+"""The way from a plugin to a host: straight under the host guard, or through a bastion; the same value either way.
+
+Takes the settings `ssh_tunnel` and `allow_private_hosts`; gives destinations. Closes its tunnel at the end.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+from singerkit.connect.bastion import read_ssh_tunnel
+from singerkit.connect.sockets import guard
+from singerkit.connect.tunnel import Tunnel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+    from typing import Self
+
+    from singerkit.connect.bastion import SSHTunnel
+    from singerkit.connect.hosts import Destination
+
+
+class Route:
+    """How all connections of one plugin get there; `open` finds the bastion at once, `to` when it is first needed."""
+
+    def __init__(self, ssh_tunnel: SSHTunnel | None, *, allow_private_hosts: bool) -> None:
+        self.ssh_tunnel = ssh_tunnel
+        self._guard = guard(allow_private_hosts=allow_private_hosts)
+        self._tunnel = Tunnel(ssh_tunnel, self._guard) if ssh_tunnel else None
+
+    def open(self) -> Self:
+        """Open the tunnel now, where there is one."""
+        if self._tunnel:
+            self._tunnel.open()
+        return self
+
+    def to(self, host: str, port: int) -> Destination:
+        """Return where to connect for a host: its judged addresses, or the loopback port that leads there."""
+        if self._tunnel:
+            return self._tunnel.to(host, port)
+        return self._guard.destination(host, port)
+
+    def explaining(self) -> AbstractContextManager[None]:
+        """Raise the bastion's own reason where a driver only says that the server closed the connection."""
+        return self._tunnel.explaining() if self._tunnel else nullcontext()
+
+    def close(self) -> None:
+        """Close the tunnel, where there is one."""
+        if self._tunnel:
+            self._tunnel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+class Routed:
+    """Mixed into a plugin whose settings hold `ssh_tunnel`: one route for all of its connections."""
+
+    config: Mapping[str, Any]
+    _route: Route | None = None
+
+    @property
+    def route(self) -> Route:
+        """The deferred opener: a route whose tunnel opens with the first connection."""
+        if self._route is None:
+            self._route = Route(
+                read_ssh_tunnel(self.config.get("ssh_tunnel")),
+                allow_private_hosts=self.config.get("allow_private_hosts", True),
+            )
+        return self._route
+
+    def open_route(self) -> Route:
+        """The immediate opener: the bastion's errors come before anything else is tried."""
+        return self.route.open()
+
+    def close_route(self) -> None:
+        """Close the tunnel; the next connection would open it again."""
+        if self._route is not None:
+            self._route.close()
