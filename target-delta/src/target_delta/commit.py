@@ -94,7 +94,7 @@ class Committer:
             if not change.reusable:
                 self.table.store.delete(file.path for file in change.adds)
             raise
-        self.table.store.sync([log_entry(version)])  # 6
+        self.table.synced(version)  # 6
         return Landed(version, change)
 
     def _see(self, schema: pa.Schema, *, replace: bool) -> Snapshot:
@@ -190,7 +190,3 @@ def remove_action(file: LiveFile) -> RemoveAction:
         path=file.path, data_change=True, deletion_timestamp=int(time.time() * _MS), size=file.size, partition_values={}
     )
 
-
-def log_entry(version: int) -> str:
-    """Return the path of a version in the log."""
-    return f"_delta_log/{version:020}.json"

@@ -24,7 +24,7 @@ _MOST_CODES = 1 << 62
 def last_rows(table: pa.Table, keys: Sequence[str]) -> Codes:
     """Return the positions of the last row of every key, ascending."""
     codes, distinct = _dense(table, keys)
-    if distinct == table.num_rows:
+    if distinct >= table.num_rows:
         return np.arange(table.num_rows)
     last = np.zeros(distinct, dtype=np.int64)
     last[codes] = np.arange(table.num_rows)  # NumPy assigns in order: the last one stays

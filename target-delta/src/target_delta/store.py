@@ -77,6 +77,15 @@ class Store:
         for folder in {parent for target in targets for parent in self._within(target)}:
             _sync_path(folder)
 
+    def sync_root(self) -> None:
+        """Force to the disk that the table's folder exists."""
+        if self.root is not None:
+            _sync_path(self.root.parent)
+
+    def is_on_disk(self, path: str) -> bool:
+        """Return whether a file is there that `sync` can force to the disk."""
+        return self.root is not None and (self.root / path).is_file()
+
     def size(self, path: str) -> int | None:
         """Return the size of a file in bytes, or None where there is none."""
         info = self._files().get_file_info(self._full(path))

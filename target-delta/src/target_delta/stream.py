@@ -74,6 +74,7 @@ class Stream:
         self._committer = Committer(Table(self._store, self.name), run.id, run.worker.alive)
         self._batch = _Batch()
         self._version: int | None = None
+        self._progress: Progress | None = None
         self._keep_schema(schema)
         self._loader: Loader = self._table_loader()
 
@@ -139,7 +140,7 @@ class Stream:
                 abandoned.discard()
             clean(self._store, datetime.now(UTC), keep=version)
             staging = resume(self._store, self.name, version, known)
-        self._version = version
+        self._version, self._progress = version, known
         self._loader = Stager(self._committer, self._columns, self.schema.keys, self._layout(), staging)
         self.run.ledger.hold(self.name, version, self.source)
 
@@ -156,12 +157,14 @@ class Stream:
         self._loader = self._table_loader()
 
     def note_state(self) -> None:
-        """Remember how far the full load is, where the newest STATE says it: the next manifest holds it."""
+        """End a manifest where the newest STATE says how far the full load is: a resume goes on from exactly there."""
         progress = full_load_of(dict(self.run.state), self.source)
-        if self._version is not None and progress and progress.get("version") == self._version:
+        if self._version is None or progress is None or progress.get("version") != self._version:
+            return
+        if progress != self._progress:
+            self._progress = progress
             self._batch.progress.append(progress)
-            if not self.schema.keys:  # rows that come again could not be told from those that are here
-                self.flush()
+            self.flush()
 
     def flush(self) -> None:
         """Make every row that came so far safe: in the table, or in a manifest of the full load."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -90,6 +90,9 @@ def arrow_schema(delta: DeltaTable) -> pa.Schema:
     return pa.schema(delta.schema().to_arrow())
 
 
+SnapshotOrNone = TypeVar("SnapshotOrNone", Snapshot, Snapshot | None)
+
+
 class Table:
     """The Delta table of one stream."""
 
@@ -121,7 +124,8 @@ class Table:
         made = self.snapshot()
         if made is None:
             raise StoreError("the table vanished after it was made", stream=self.stream, path=self.store.uri)
-        return made
+        self.store.sync_root()
+        return self._synced(made)
 
     def widen(self, schema: pa.Schema) -> Snapshot | None:
         """Give the table the columns of this schema in a commit of its own; None where another writer was first.
@@ -139,7 +143,7 @@ class Table:
             )
         except CommitFailedError:
             return None
-        return self.snapshot()
+        return self._synced(self.snapshot())
 
     def allow(self, schema: pa.Schema, snapshot: Snapshot) -> Snapshot | None:
         """Enable what an overwrite with this schema needs; None where another writer was first.
@@ -155,7 +159,17 @@ class Table:
             )
         except CommitFailedError:
             return None
-        return self.snapshot()
+        return self._synced(self.snapshot())
+
+    def synced(self, version: int) -> None:
+        """Force a version of the log to the disk, with the checkpoint that it may have brought."""
+        checkpoint = [f"_delta_log/{version:020}.checkpoint.parquet", "_delta_log/_last_checkpoint"]
+        self.store.sync([f"_delta_log/{version:020}.json", *filter(self.store.is_on_disk, checkpoint)])
+
+    def _synced(self, snapshot: SnapshotOrNone) -> SnapshotOrNone:
+        if snapshot is not None:
+            self.synced(snapshot.version)
+        return snapshot
 
     def _open(self) -> DeltaTable:
         try:
