@@ -163,7 +163,8 @@ class FamilyState:
     def state(self) -> dict[str, Any]:
         """Return the bookmarks of the parents done so far; the old ones stay for the others."""
         place = {"after": self.after, "began": self.began} if self.after and (self.crowded or not self.bookmark) else {}
-        return self._named(parents=self.known, **{"global": self.everyone}, high=self.high if place else None, **place)
+        parents = dict(self.known)  # a copy: this STATE may be written when more parents are done
+        return self._named(parents=parents, **{"global": self.everyone}, high=self.high if place else None, **place)
 
     def finished(self, *, pruned: bool) -> dict[str, Any]:
         """Return the bookmarks after the last parent; `pruned` forgets parents that are gone."""

@@ -5,9 +5,10 @@ Takes the stream's STATE, the pages seen and the time; gives spans and bookmarks
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SafetyStopError, SettingsError
 from singerkit.rest import bookmarks
@@ -28,49 +29,55 @@ class Span:
     token: Mapping[str, Any] | None = None
 
 
-class Progress(Protocol):
+class Progress(abc.ABC):
     """One walk's memory: spans to read, pages seen, and the bookmark that these allow."""
 
+    def __init__(self, stream: str) -> None:
+        self.stream = stream
+
+    @abc.abstractmethod
     def spans(self) -> Iterator[Span]:
         """Yield what is still to be read; each span is decided when the one before is done."""
 
+    @abc.abstractmethod
     def saw(self, page: Seen, following: Request | None) -> None:
         """Take note of a page whose records are about to be written, and of the request that follows."""
 
-    def enough(self, page: Seen) -> bool:
-        """Return whether nothing after this page can be new."""
-
-    def capped(self, span: Span) -> None:
-        """Take note that the vendor cut the results of a span."""
-
+    @abc.abstractmethod
     def state(self) -> dict[str, Any]:
         """Return the bookmark that the pages seen so far allow."""
 
+    @abc.abstractmethod
     def finished(self) -> dict[str, Any]:
         """Return the bookmark after the whole walk."""
 
+    def enough(self, page: Seen) -> bool:  # noqa: ARG002  # for walks that can end early
+        """Return whether nothing after this page can be new."""
+        return False
 
-class Full:
+    def capped(self, span: Span) -> None:  # noqa: ARG002  # for walks that can halve a span
+        """Take note that the vendor cut the results of a span."""
+        raise SafetyStopError(
+            "the vendor caps the results of one query, and a full load has nothing to halve",
+            stream=self.stream,
+            remedy="read the stream INCREMENTAL: its bookmark allows windows",
+        )
+
+
+class Full(Progress):
     """A full load: no bookmark, but a place to resume at while it is unfinished."""
 
-    def __init__(self, resume: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, stream: str, resume: Mapping[str, Any] | None = None) -> None:
+        super().__init__(stream)
         self.token = resume
 
     def spans(self) -> Iterator[Span]:
         """Yield one open span, from the place where the last run stopped."""
         yield Span(token=self.token)
 
-    def saw(self, page: Seen, following: Request | None) -> None:  # noqa: ARG002  # the protocol
+    def saw(self, page: Seen, following: Request | None) -> None:  # noqa: ARG002  # not needed here
         """Remember the next page."""
         self.token = following.token() if following else None
-
-    def enough(self, page: Seen) -> bool:  # noqa: ARG002  # the protocol
-        """A full load reads to the end."""
-        return False
-
-    def capped(self, span: Span) -> None:  # noqa: ARG002  # the protocol
-        """Refuse: without a bookmark there is nothing to halve."""
-        raise SettingsError("a stream without a bookmark cannot be read by windows", remedy="give the row a bookmark")
 
     def state(self) -> dict[str, Any]:
         """Return the place of the next page."""
@@ -111,13 +118,14 @@ class Marks:
         return out
 
 
-class Ascending:
+class Ascending(Progress):
     """Oldest first: the bookmark follows the pages, as long as they keep the order that the row promises.
 
     Where they do not, or no order is promised, the bookmark stays until the end: no gap after an interruption.
     """
 
     def __init__(self, marks: Marks) -> None:
+        super().__init__(marks.stream)
         self.marks = marks
         self.old = marks.read("replication_key_value")
         self.high = self.old
@@ -129,21 +137,13 @@ class Ascending:
         """Yield one span, from the bookmark on."""
         yield Span(since=self.marks.since(self.old))
 
-    def saw(self, page: Seen, following: Request | None) -> None:  # noqa: ARG002  # the protocol
+    def saw(self, page: Seen, following: Request | None) -> None:  # noqa: ARG002  # not needed here
         """Move the bookmark up to the page's highest value."""
         if page.high is None:
             return
         self.ordered = self.ordered and page.ascending and (self.last is None or page.first >= self.last)
         self.last, self.like = page.last, page.raw
         self.high = page.high if self.high is None else max(self.high, page.high)
-
-    def enough(self, page: Seen) -> bool:  # noqa: ARG002  # the protocol
-        """Newer records come last: read to the end."""
-        return False
-
-    def capped(self, span: Span) -> None:  # noqa: ARG002  # the protocol
-        """Refuse: this walk has no windows."""
-        raise SafetyStopError("the vendor cut the results", stream=self.marks.stream, remedy="give the row a window")
 
     def state(self) -> dict[str, Any]:
         """Return the highest value seen, or the old one where the order does not hold."""
@@ -169,7 +169,7 @@ class Windows(Ascending):
         begin = self.marks.since(self.old)
         if begin is None:
             remedy = "set start_date, or first_days in the row's bookmark"
-            raise SettingsError("windows need a place to begin", stream=self.marks.stream, remedy=remedy)
+            raise SettingsError("windows need a place to begin", stream=self.stream, remedy=remedy)
         while begin < self.marks.now:
             end = min(begin + self.length, self.marks.now)
             self.waiting = [Span(begin, end)]
@@ -186,7 +186,7 @@ class Windows(Ascending):
         if half < bookmarks.unit(self.marks.bookmark):
             raise SafetyStopError(
                 "the vendor cuts the results of the smallest window",
-                stream=self.marks.stream,
+                stream=self.stream,
                 since=span.since.isoformat(),
                 remedy="raise the row's cap to the vendor's, or choose a finer bookmark format",
             )
@@ -199,13 +199,14 @@ class Windows(Ascending):
         return self.marks.written(self.like, replication_key_value=self.safe)
 
 
-class Descending:
+class Descending(Progress):
     """Newest first: `earliest` follows the pages down, the high mark moves only at the end.
 
     An interrupted walk is first finished below `earliest`, then what is new above the high mark is read.
     """
 
     def __init__(self, marks: Marks) -> None:
+        super().__init__(marks.stream)
         self.marks = marks
         self.old = marks.read("replication_key_value")
         self.earliest, self.high = marks.read("earliest"), marks.read("high")
@@ -226,7 +227,7 @@ class Descending:
         self.floor = since
         return Span(since, until)
 
-    def saw(self, page: Seen, following: Request | None) -> None:  # noqa: ARG002  # the protocol
+    def saw(self, page: Seen, following: Request | None) -> None:  # noqa: ARG002  # not needed here
         """Move the low mark down, and the high mark of this walk up."""
         if page.high is None:
             return
@@ -238,10 +239,6 @@ class Descending:
     def enough(self, page: Seen) -> bool:
         """Stop below the bookmark, as long as the order that the row promises holds."""
         return self.ordered and page.low is not None and self.floor is not None and page.low < self.floor
-
-    def capped(self, span: Span) -> None:  # noqa: ARG002  # the protocol
-        """Refuse: this walk has no windows."""
-        raise SafetyStopError("the vendor cut the results", stream=self.marks.stream, remedy="give the row a window")
 
     def state(self) -> dict[str, Any]:
         """Return the old bookmark with both ends of the walk, or the old one alone where the order does not hold."""

@@ -162,7 +162,7 @@ class RestStream(ArrowStream):
 
     def _progress(self, mark: Bookmark | None, before: Mapping[str, Any], resume: Any) -> Progress:
         if mark is None:
-            return progress.Full(resume)
+            return progress.Full(self.name, resume)
         window = self.endpoint.window.days if self.endpoint.window else None
         return progress.begin(progress.Marks(mark, before, self.name, self._tap.now, self._tap.start_date), window)
 
