@@ -97,16 +97,24 @@ def _integer(column: Column) -> Read:
 
 def _decimal(column: Column) -> Read:
     precision, scale = column.type.precision, column.type.scale
-    limit = Decimal(10) ** (precision - scale)
 
     def read(raw: bytes) -> Decimal:
         value = _decimal_of(_TEXT.decode(raw) if raw[:1] == b'"' else raw.decode())
-        exponent = value.normalize().as_tuple().exponent
-        if abs(value) >= limit or (isinstance(exponent, int) and -exponent > scale):
+        whole, fraction = _places(value)
+        if whole > precision - scale or fraction > scale:
             raise RefusedError(f"a decimal of {precision} digits, {scale} of them after the point")
         return value
 
     return read
+
+
+def _places(value: Decimal) -> tuple[int, int]:
+    """Return how many digits stand before and after the point; by the digits, as arithmetic rounds to a context."""
+    digits = "".join(map(str, value.as_tuple().digits))
+    exponent = value.as_tuple().exponent
+    if not value or not isinstance(exponent, int):
+        return 0, 0
+    return value.adjusted() + 1, -exponent - (len(digits) - len(digits.rstrip("0")))
 
 
 def _double(_: Column) -> Read:
@@ -118,7 +126,7 @@ def _double(_: Column) -> Read:
         whole = text.removeprefix("-").isdigit()
         if isinf(value) or (whole and int(text) != int(value)):
             raise RefusedError("a number that a double holds (declare multipleOf or x-decimal for more digits)")
-        return value
+        return float(int(text)) if whole else value  # the integer -0 is 0, the number -0.0 is not
 
     def read_or_refuse(raw: bytes) -> float:
         try:
