@@ -9,7 +9,6 @@ from __future__ import annotations
 import abc
 import time
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +19,11 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import Schema
 
 from singerkit.ahead import ReadAhead
+from singerkit.errors import SettingsError
 from singerkit.output import Lines, MappedRows
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Generator, Iterable, Mapping
 
     import pyarrow as pa
     from singer_sdk.singerlib import CatalogEntry, SelectionMask
@@ -51,7 +51,7 @@ class ArrowStream(Stream, abc.ABC):
 
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE  # batches are conformed once, as columns
     _tap: ArrowTap
-    _state_written_s = 0.0
+    _state_written_s = float("-inf")
 
     @abc.abstractmethod
     def read(self, version: int | None) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
@@ -67,7 +67,7 @@ class ArrowStream(Stream, abc.ABC):
 
     # -- what singer-sdk asks for ---------------------------------------------------------------------------------
 
-    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:  # type: ignore[override]
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:  # noqa: ARG002  # its signature
         """Yield rows as dictionaries, for code that asks singer-sdk's way; `sync` does not."""
         from singerkit.output import rows_of
 
@@ -106,26 +106,38 @@ class ArrowStream(Stream, abc.ABC):
 
     # -- one run --------------------------------------------------------------------------------------------------
 
-    def sync(self, context: Mapping[str, Any] | None = None) -> None:  # type: ignore[misc, override]  # noqa: ARG002
+    def sync(self, context: Mapping[str, Any] | None = None) -> None:  # type: ignore[misc]  # noqa: ARG002
         """Send everything of this run: singer-sdk's `sync` with batches in place of its record loop.
 
         Overridden although it is marked final: there is no other seam that leaves the error to the tap, in one line.
         """
         self.log("Beginning sync, stream=%s, method=%s", self.name, self.replication_method)
+        full = self._is_full_load()
         if self.selected:
             self._write_schema_message()
         with self.get_record_counter() as counter, self.get_sync_timer():
-            if self.replication_method == "FULL_TABLE":
+            if full:
                 self._full_load(counter)
             else:
                 self._move(None, counter)
         self._write_state()
 
+    def _is_full_load(self) -> bool:
+        method, key = self.replication_method, self.replication_key
+        if method not in {"FULL_TABLE", "INCREMENTAL"}:
+            remedy = "set it to FULL_TABLE or INCREMENTAL in the catalog"
+            raise SettingsError(
+                f"the replication method {method} is not one of this tap's", stream=self.name, remedy=remedy
+            )
+        if method == "INCREMENTAL" and not key:
+            remedy = "set replication-key in the stream's metadata"
+            raise SettingsError("INCREMENTAL needs a replication key", stream=self.name, remedy=remedy)
+        return method == "FULL_TABLE"
+
     def _full_load(self, counter: Any) -> None:
         """Announce a full load at both ends, under a number that STATE keeps until the second announcement."""
         version = self._resumed_version() or int(time.time() * 1000)
-        before = self.stream_state.get("full_load")
-        if not before or before["version"] != version:
+        if version != self._resumed_version():
             self.stream_state["full_load"] = {"version": version}
         self._write_activate_version_message(version)
         self._write_state()
@@ -155,6 +167,7 @@ class ArrowStream(Stream, abc.ABC):
                         waiting.append((output.rows, item.state))
                         if item.close:
                             output.finish()
+                            self._state_written_s = float("-inf")  # a large step: STATE follows at once
                     else:
                         self._write(output, item)
                         counter.increment(item.num_rows)

@@ -9,19 +9,21 @@ from __future__ import annotations
 import io
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import singer_sdk
 from singer_sdk.plugin_base import BaseSingerWriter, PluginBase
 
-from singerkit.arrow.files import new_run_id
 from singerkit.errors import SettingsError, SingerkitError, StoppedError, StreamsFailedError
 from singerkit.report import Report
+from singerkit.runs import new_run_id
 from singerkit.shell import Shell
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO
+
+    from singer_sdk.singerlib import CatalogEntry
 
     from singerkit.stream import ArrowStream
 
@@ -39,21 +41,24 @@ class ArrowTap(Shell, singer_sdk.Tap):
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         """Add singer-sdk's own settings, without `batch_config`: our files are made of columns, by `output: batch`."""
-        PluginBase.append_builtin_config.__func__(cls, config_jsonschema)
+        PluginBase.append_builtin_config(config_jsonschema)
 
     @classmethod
-    def invoke(  # type: ignore[override]
-        cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **kwargs: Any
-    ) -> None:
+    def invoke(cls, *, state: IO[str] | None = None, catalog: IO[str] | None = None, **kwargs: Any) -> None:
         """Run a sync; a broken catalog or state file is refused in one line before anything is connected to."""
         files = {"state": state, "catalog": catalog}
-        checked = {name: io.StringIO(checked_json(file, name)) for name, file in files.items() if file}
+        checked: dict[str, Any] = {name: io.StringIO(checked_json(file, name)) for name, file in files.items() if file}
         super().invoke(**checked, **kwargs)
+
+    @property
+    def arrow_streams(self) -> list[ArrowStream]:
+        """The streams, sorted by name, as what they are."""
+        return cast("list[ArrowStream]", [*self.streams.values()])
 
     def setup_mapper(self) -> None:
         """Hand the streams' own schemas to the stream maps: those of a catalog have lost our words."""
         BaseSingerWriter.setup_mapper(self)
-        for stream in self.streams.values():
+        for stream in self.arrow_streams:
             self.mapper.register_raw_stream_schema(stream.name, stream.selected_schema, stream.primary_keys)
 
     def sync_all(self) -> None:  # type: ignore[misc]
@@ -66,7 +71,7 @@ class ArrowTap(Shell, singer_sdk.Tap):
         if self.state:
             self._state_writer.write_state(self.state)
         failures = self._absent_streams()
-        selected = [stream for stream in self.streams.values() if stream.selected]
+        selected = [stream for stream in self.arrow_streams if stream.selected]
         try:
             for stream in selected:
                 self.raise_if_stopped()
@@ -79,7 +84,12 @@ class ArrowTap(Shell, singer_sdk.Tap):
         except SingerkitError as error:
             self._write_report(str(error))
             raise
+        finally:
+            self.close()
         self._write_report("good")
+
+    def close(self) -> None:
+        """Let go of what a run held open; a tap that holds something says what."""
 
     def _sync(self, stream: ArrowStream) -> SingerkitError | None:
         try:
@@ -95,7 +105,7 @@ class ArrowTap(Shell, singer_sdk.Tap):
 
     def _absent_streams(self) -> dict[str, SingerkitError]:
         """Return the streams that the catalog selects and the source no longer has."""
-        entries = self.input_catalog or {}
+        entries: Mapping[str, CatalogEntry] = self.input_catalog or {}
         absent = [name for name, entry in entries.items() if name not in self.streams and _is_selected(entry)]
         errors = {name: SettingsError("the source has no such stream", stream=name, remedy=_REFRESH) for name in absent}
         for error in errors.values():
@@ -167,5 +177,5 @@ def _normal_entry(stream: dict[str, Any]) -> dict[str, Any]:
     return stream | {name: value for name, value in given.items() if value}
 
 
-def _is_selected(entry: Any) -> bool:
+def _is_selected(entry: CatalogEntry) -> bool:
     return bool(entry.metadata.resolve_selection().get((), False))

@@ -7,16 +7,14 @@ that anyone was told. The reader deletes what it has committed; what dead runs l
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import shutil
-import time
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 import pyarrow as pa
 
 from singerkit.errors import StoreError
+from singerkit.runs import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +46,7 @@ class BatchFolder:
         if not self.parent.is_dir():
             return
         for folder in self.parent.iterdir():
-            if now_s - folder.stat().st_mtime > STALE_AFTER_S and not _is_alive(folder.name):
+            if now_s - folder.stat().st_mtime > STALE_AFTER_S and not is_alive(folder.name):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -103,22 +101,6 @@ class BatchWriter:
             yield
         except OSError as error:
             raise _unwritable(error, self.folder.path) from error
-
-
-def new_run_id(now_s: float) -> str:
-    """Return a name that sorts by time and ends with the process: a later run can ask whether this one lives."""
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(now_s))
-    return f"{stamp}-{secrets.token_hex(4)}-{os.getpid()}"
-
-
-def _is_alive(run: str) -> bool:
-    try:
-        os.kill(int(run.rpartition("-")[2]), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _unwritable(error: OSError, path: Path) -> StoreError:

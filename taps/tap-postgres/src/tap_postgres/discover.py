@@ -8,12 +8,11 @@ from __future__ import annotations
 import difflib
 import fnmatch
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SettingsError
-
 from tap_postgres.types import PgType
 
 if TYPE_CHECKING:
@@ -24,20 +23,19 @@ if TYPE_CHECKING:
     from tap_postgres.settings import Settings
 
 Row = dict[str, Any]
+INTEGERS = frozenset({"int2", "int4", "int8"})
 MAX_TYPE_DEPTH = 16  # domains over domains; PostgreSQL itself has no limit
 
 
 @dataclass(frozen=True)
 class TableColumn:
-    """A column as the catalog tells it; `lowest` and `highest` are the ends of the server's histogram, as text."""
+    """A column as the catalog tells it; `indexed` says that an index begins with it."""
 
     name: str
     type: PgType
     nullable: bool
     comment: str | None = None
     indexed: bool = False
-    lowest: str | None = None
-    highest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,8 @@ class ForeignKey:
 class Table:
     """A table, view, materialized view, foreign table or partitioned table (its partitions are not streams).
 
-    `rows` is the server's estimate, None where it has none; `size_bytes` goes with it.
+    `rows` is the server's estimate, None where it has none; `size_bytes` goes with it, and so does `span`, the lowest
+    and the highest value of a single integer key.
     """
 
     schema: str
@@ -69,12 +68,19 @@ class Table:
     comment: str | None = None
     rows: int | None = None
     size_bytes: int = 0
+    span: tuple[int, int] | None = None
     readable: bool = True
 
     @property
     def stream(self) -> str:
         """The name of its stream: `public-orders`."""
         return f"{self.schema}-{self.name}"
+
+    @property
+    def has_integer_key(self) -> bool:
+        """Whether one integer column is the whole key."""
+        kind = column.type if len(self.keys) == 1 and (column := self.column(self.keys[0])) else None
+        return kind is not None and kind.name in INTEGERS and kind.depth == 0
 
     def column(self, name: str) -> TableColumn | None:
         """Return a column by name, or None."""
@@ -90,7 +96,18 @@ def discover(connection: psycopg.Connection[Any], settings: Settings) -> list[Ta
     keys = _grouped(_rows(connection, "keys", oids=oids))
     foreign = _grouped(_rows(connection, "foreign_keys", oids=oids))
     by_table = _grouped(columns)
-    return [_table(row, by_table[row["oid"]], types, keys[row["oid"]], foreign[row["oid"]]) for row in relations]
+    tables = {
+        row["oid"]: _table(row, by_table[row["oid"]], types, keys[row["oid"]], foreign[row["oid"]]) for row in relations
+    }
+    return _with_spans(connection, tables)
+
+
+def _with_spans(connection: psycopg.Connection[Any], tables: Mapping[int, Table]) -> list[Table]:
+    """Look up the span of single integer keys, which the server's statistics may know."""
+    single = {oid: table.keys[0] for oid, table in tables.items() if table.has_integer_key}
+    rows = _rows(connection, "spans", oids=[*single], keys=[*single.values()]) if single else []
+    spans = {row["table_oid"]: (int(row["lowest"]), int(row["highest"])) for row in rows if row["lowest"] is not None}
+    return [replace(table, span=spans.get(oid)) for oid, table in tables.items()]
 
 
 def choose(relations: Sequence[Row], schemas: Sequence[str], tables: Sequence[str]) -> list[Row]:
@@ -151,8 +168,6 @@ def _column(row: Row, types: Mapping[int, Row]) -> TableColumn:
         nullable=not row["not_null"],
         comment=row["comment"],
         indexed=row["indexed"],
-        lowest=row["lowest"],
-        highest=row["highest"],
     )
 
 

@@ -64,7 +64,7 @@ _BY_TEXT: tuple[tuple[str, type[SingerkitError], str], ...] = (
 _WRAPPINGS = (
     r"^[A-Z_]+: ",
     r"^\[libpq\] ",
-    r"^(Failed to connect|Failed to prepare query|Failed to execute query|Execution error \[\w+\])(: could not begin COPY)?: ",
+    r"^(Failed to (connect|prepare query|execute query)|Execution error \[\w+\])(: could not begin COPY)?: ",
     r"^connection failed: ",
     r"^connection to server .*? failed: ",
     r"^(ERROR|FATAL|PANIC): +",

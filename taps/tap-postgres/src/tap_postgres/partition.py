@@ -15,7 +15,6 @@ PART_BYTES = 200_000_000
 UNKNOWN_ROW_BYTES = 200  # before the first ANALYZE
 MIN_DENSITY = 0.2
 """Rows over the span of the key: below it, parts of equal span would be of very unequal size."""
-INTEGERS = frozenset({"int2", "int4", "int8"})
 CREATED = ("created_at", "inserted_at", "createdat")
 TIMES = frozenset({"timestamp", "timestamptz", "date"})
 
@@ -44,17 +43,8 @@ def part_rows(table: Table) -> int:
     return max(1, int(PART_BYTES / row_bytes))
 
 
-def span(table: Table) -> tuple[int, int] | None:
-    """Return the ends of a single integer key by the server's histogram, or None."""
-    column = table.column(table.keys[0]) if len(table.keys) == 1 else None
-    if column is None or column.type.name not in INTEGERS or column.type.depth:
-        return None
-    return (int(column.lowest), int(column.highest)) if column.lowest and column.highest else None
-
-
 def _density(table: Table) -> float:
-    ends = span(table)
-    return (table.rows or 0) / (ends[1] - ends[0] + 1) if ends else 0.0
+    return (table.rows or 0) / (table.span[1] - table.span[0] + 1) if table.span else 0.0
 
 
 def _created(table: Table) -> str | None:

@@ -63,7 +63,7 @@ def _own(name: str) -> sql.Composed:
 
 
 def _expression(column: Column) -> sql.Composed:
-    return sql.SQL(column.rendering.select).format(_own(column.name))  # type: ignore[arg-type]  # our own table of types
+    return sql.SQL(column.rendering.select).format(_own(column.name))
 
 
 def _value(text: str, cast: str) -> sql.Composed:

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from singerkit.bookmarks import to_state
-
 from tap_postgres import query
-from tap_postgres.partition import part_rows, span
+from tap_postgres.partition import part_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    from psycopg import sql
 
     from tap_postgres.discover import Table
     from tap_postgres.values import Column
@@ -39,7 +40,7 @@ def incremental(table: Table, columns: Sequence[Column], key: Column, start: Any
     if nullable:
         yield Read(query.select(table, columns, where=query.is_null(key.name)))
     if start is not None:
-        where = query.at_least(key.name, str(to_state(start)), key.rendering.cast)
+        where: sql.Composed | None = query.at_least(key.name, str(to_state(start)), key.rendering.cast)
     else:
         where = query.is_not_null(key.name) if nullable else None
     yield Read(query.select(table, columns, where=where, order_by=key.name), moves=True)
@@ -58,7 +59,7 @@ def full(table: Table, columns: Sequence[Column], version: int, load: Mapping[st
     resumed = load.get("below") if is_resumable(table, load) else None
     edges = [edge for edge in edges if resumed is None or edge > resumed]
     cast = "int8"
-    lower = query.at_least(key, str(resumed), cast) if resumed is not None else None
+    lower: sql.Composed | None = query.at_least(key, str(resumed), cast) if resumed is not None else None
     for edge in edges:
         where = query.both(lower, query.below(key, str(edge), cast))
         done = {"full_load": {"version": version, "key": key, "below": edge}}
@@ -69,15 +70,15 @@ def full(table: Table, columns: Sequence[Column], version: int, load: Mapping[st
 
 def is_resumable(table: Table, load: Mapping[str, Any]) -> bool:
     """Tell whether a full load of STATE went by the key that the table still has."""
-    return span(table) is not None and load.get("key") == table.keys[0] and isinstance(load.get("below"), int)
+    return table.span is not None and load.get("key") == table.keys[0] and isinstance(load.get("below"), int)
 
 
 def _edges(table: Table) -> list[int]:
     """Return where one part ends and the next begins; empty where one part holds all."""
-    ends, size = span(table), part_rows(table)
-    if ends is None or not table.rows or table.rows <= size:
+    size = part_rows(table)
+    if table.span is None or not table.rows or table.rows <= size:
         return []
-    lowest, highest = ends
+    lowest, highest = table.span
     parts = -(-table.rows // size)
     step = max(1, (highest - lowest + 1) // parts)
     return [lowest + step * number for number in range(1, parts)]

@@ -1,12 +1,11 @@
 """One table as a stream: its schema and hints, and its rows read by ADBC.
 
-Takes a discovered Table and the Settings; gives conformed Arrow batches with checkpoints. Refuses a replication key that
-the table does not have or that has no order, and a bookmark of another type.
+Takes a discovered Table and the Settings; gives conformed Arrow batches with checkpoints. Refuses a replication key
+that the table does not have or that has no order, and a bookmark of another type.
 """
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -20,10 +19,7 @@ from singerkit.arrow.files import BatchFolder, BatchWriter
 from singerkit.errors import SettingsError
 from singerkit.output import Files, Lines
 from singerkit.stream import ArrowStream, Checkpoint
-
 from tap_postgres import reads
-from tap_postgres.connect import bulk_connection
-from tap_postgres.failures import translated
 from tap_postgres.partition import partition_hint
 from tap_postgres.types import rendering
 from tap_postgres.values import Column, conform, is_beyond
@@ -34,6 +30,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import CatalogEntry
 
     from singerkit.output import Output
+    from tap_postgres.connect import BulkReader
     from tap_postgres.discover import Table
     from tap_postgres.settings import Settings
     from tap_postgres.tap import TapPostgres
@@ -44,12 +41,11 @@ VIEWS = frozenset({"v", "m"})
 class PostgresStream(ArrowStream):
     """A table, view, materialized view or foreign table."""
 
-    def __init__(self, tap: TapPostgres, table: Table, settings: Settings) -> None:
-        self.table, self.settings = table, settings
+    def __init__(self, tap: TapPostgres, table: Table, settings: Settings, bulk: BulkReader) -> None:
+        self.table, self.settings, self._bulk = table, settings, bulk
         self.columns = [Column(column.name, rendering(column.type)) for column in table.columns]
         super().__init__(tap, schema=stream_schema(table, self.columns), name=table.stream)
         self.primary_keys = table.keys
-        self._cursor: Any = None
 
     # -- catalog --------------------------------------------------------------------------------------------------
 
@@ -116,17 +112,14 @@ class PostgresStream(ArrowStream):
         """Yield the rows of every SELECT of this run; nothing is sent before all of them are known to make sense."""
         columns = self.selected_columns
         plan = list(self._plan(columns, version))
-        with bulk_connection(self.settings) as connection, connection.cursor() as self._cursor:
-            for step in plan:
-                yield from self._rows(step, columns)
-                if step.after:
-                    yield Checkpoint(step.after, close=True)
+        for step in plan:
+            yield from self._rows(step, columns)
+            if step.after:
+                yield Checkpoint(step.after, close=True)
 
     def cancel(self) -> None:
         """Ask the server to stop the query at hand."""
-        if self._cursor is not None:
-            with contextlib.suppress(Exception):  # noqa: BLE001  # it may have ended by itself in between
-                self._cursor.adbc_cancel()
+        self._bulk.cancel()
 
     def _plan(self, columns: list[Column], version: int | None) -> Generator[reads.Read, None, None]:
         if version is not None:
@@ -138,13 +131,11 @@ class PostgresStream(ArrowStream):
     def _rows(self, step: reads.Read, columns: list[Column]) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
         names = [column.name for column in columns]
         position = names.index(self.replication_key) if step.moves and self.replication_key else None
-        with translated({}, stream=self.name):
-            self._cursor.execute(step.sql)
-            for raw in self._cursor.fetch_record_batch():
-                batch = conform(raw, columns, self.settings.out_of_range, self.name)
-                yield batch
-                if position is not None and (value := self._newest(batch.column(position))) is not None:
-                    yield Checkpoint({bookmarks.KEY: self.replication_key, bookmarks.VALUE: bookmarks.to_state(value)})
+        for raw in self._bulk.batches(step.sql, self.name):
+            batch = conform(raw, columns, self.settings.out_of_range, self.name)
+            yield batch
+            if position is not None and (value := self._newest(batch.column(position))) is not None:
+                yield Checkpoint({bookmarks.KEY: self.replication_key, bookmarks.VALUE: bookmarks.to_state(value)})
 
     @staticmethod
     def _newest(column: pa.Array) -> Any | None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from singerkit.settings.fields import settings_schema
 from singerkit.tap import ArrowTap
-
 from tap_postgres.settings import GROUPS, SETTINGS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_postgres.connect import BulkReader
     from tap_postgres.stream import PostgresStream
 
 
@@ -21,12 +21,19 @@ class TapPostgres(ArrowTap):
 
     name = "tap-postgres"
     package_name = "tap-postgres"
-    config_jsonschema: ClassVar[dict[str, Any]] = settings_schema(SETTINGS, groups=GROUPS)
+    config_jsonschema = settings_schema(SETTINGS, groups=GROUPS)
 
     @cached_property
     def settings(self) -> Settings:
         """The configuration with its defaults."""
         return Settings.from_config(self.config)
+
+    @cached_property
+    def bulk(self) -> BulkReader:
+        """The connection that all streams read their rows from."""
+        from tap_postgres.connect import BulkReader
+
+        return BulkReader(self.settings)
 
     def discover_streams(self) -> Sequence[PostgresStream]:
         """Return a stream for every table that the settings let through."""
@@ -36,4 +43,8 @@ class TapPostgres(ArrowTap):
 
         with catalog_connection(self.settings) as connection:
             tables = discover(connection, self.settings)
-        return [PostgresStream(self, table, self.settings) for table in tables]
+        return [PostgresStream(self, table, self.settings, self.bulk) for table in tables]
+
+    def close(self) -> None:
+        """Close the connection of the rows."""
+        self.bulk.close()

@@ -6,11 +6,13 @@ proven list is read as it is and everything else is cast to text, or to somethin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ArrayDepth = Literal[0, 1, 2]  # not an array · declared as x[] · declared as x[][] or more
 Schema = dict[str, Any]

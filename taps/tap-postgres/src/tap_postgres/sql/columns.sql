@@ -1,4 +1,4 @@
--- Every column of the chosen relations, with the ends of the server's histogram for integer columns.
+-- Every column of the chosen relations.
 SELECT
   a.attrelid AS table_oid,
   a.attname AS name,
@@ -10,18 +10,7 @@ SELECT
   EXISTS (
     SELECT 1 FROM pg_catalog.pg_index AS i
     WHERE i.indrelid = a.attrelid AND i.indkey[0] = a.attnum AND i.indisvalid AND i.indpred IS NULL
-  ) AS indexed,
-  s.bounds[1] AS lowest,
-  s.bounds[pg_catalog.array_upper(s.bounds, 1)] AS highest
+  ) AS indexed
 FROM pg_catalog.pg_attribute AS a
-JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
-JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-LEFT JOIN LATERAL (
-  SELECT p.histogram_bounds::text::text[] AS bounds
-  FROM pg_catalog.pg_stats AS p
-  WHERE p.schemaname = n.nspname AND p.tablename = c.relname AND p.attname = a.attname
-    AND p.inherited = (c.relkind = 'p')
-    AND a.atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
-) AS s ON true
 WHERE a.attrelid = ANY (%(oids)s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
 ORDER BY a.attrelid, a.attnum

@@ -1,0 +1,59 @@
+"""A real PostgreSQL for tests: one server a worker, a database of its own for whoever asks.
+
+Import the fixtures where they are used: `from tests.postgres_server import database, server`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from demo import embedded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True)
+class Database:
+    """A database that is dropped after its test."""
+
+    server: embedded.Server
+    name: str
+
+    @property
+    def dsn(self) -> str:
+        """Its address as the superuser."""
+        return self.server.dsn(self.name)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings that lead there."""
+        return {"connection_url": self.dsn}
+
+    def psql(self, sql: str) -> str:
+        """Run a script and return what psql prints."""
+        return self.server.psql(sql, self.name)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[embedded.Server]:
+    """Run one server for all tests of this worker.
+
+    Not in pytest's own temporary folder: every new pytest of this user takes away the rights that the server needs.
+    """
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder, embedded.start(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def database(server: embedded.Server) -> Iterator[Database]:
+    """Make a database of this module's own."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server.psql(f"CREATE DATABASE {name}")
+    yield Database(server, name)
+    server.psql(f"DROP DATABASE {name} WITH (FORCE)")
