@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from target_delta.nodes import Branch, Node, alternatives
+from target_delta.nodes import Branch, Node, Seen, alternatives
 
 Kind = Literal[
     "integer", "decimal", "double", "boolean", "string", "scalar", "json",
@@ -51,9 +51,9 @@ class Column:
         return pa.field(self.name, self.type)
 
 
-def column(name: str, node: Branch, document: Node, nested: Nested) -> Column:
+def column(name: str, node: Branch, document: Node, nested: Nested, seen: Seen = frozenset()) -> Column:
     """Return the column of one property; what several types may fill is the narrowest one that holds them all."""
-    options = [_single(name, option, document, nested) for option in alternatives(node, document)]
+    options = [_single(name, option, document, nested, led) for option, led in alternatives(node, document, seen)]
     distinct = list(dict.fromkeys(options))
     if len(distinct) == 1:
         return distinct[0]
@@ -72,7 +72,7 @@ def _union(name: str, kinds: set[Kind]) -> Column:
     return Column(name, "json", pa.string())
 
 
-def _single(name: str, node: Node, document: Node, nested: Nested) -> Column:
+def _single(name: str, node: Node, document: Node, nested: Nested, seen: Seen) -> Column:
     match node.get("type"):
         case "integer" | "number":
             return _number(name, node)
@@ -81,9 +81,9 @@ def _single(name: str, node: Node, document: Node, nested: Nested) -> Column:
         case "string":
             return _text(name, node)
         case "object" if nested == "struct":
-            return _struct(name, node, document)
+            return _struct(name, node, document, seen)
         case "array" if nested == "struct":
-            return _list(name, node, document)
+            return _list(name, node, document, seen)
         case _:
             return Column(name, "json", pa.string())
 
@@ -138,17 +138,17 @@ def _text(name: str, node: Node) -> Column:
     return Column(name, *_FORMATS.get(str(written), ("string", pa.string())))
 
 
-def _struct(name: str, node: Node, document: Node) -> Column:
+def _struct(name: str, node: Node, document: Node, seen: Seen) -> Column:
     properties = node.get("properties")
     if not isinstance(properties, Mapping) or not properties:
         return Column(name, "json", pa.string())
-    fields = tuple(column(child, inner, document, "struct") for child, inner in properties.items())
+    fields = tuple(column(child, inner, document, "struct", seen) for child, inner in properties.items())
     return Column(name, "struct", pa.struct([child.field for child in fields]), fields)
 
 
-def _list(name: str, node: Node, document: Node) -> Column:
+def _list(name: str, node: Node, document: Node, seen: Seen) -> Column:
     items = node.get("items")
     if isinstance(items, Sequence) or items in (None, True, False, {}):  # a tuple or anything: no one element type
         return Column(name, "json", pa.string())
-    element = column("element", items, document, "struct")
+    element = column("element", items, document, "struct", seen)
     return Column(name, "list", pa.list_(element.field), (element,))

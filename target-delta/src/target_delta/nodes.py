@@ -13,18 +13,20 @@ from singerkit.errors import SafetyStopError
 
 Node = Mapping[str, Any]
 Branch = Node | bool  # `true` allows anything; a `false` property is never there
+Seen = frozenset[str]  # the `$ref` that led to a node
 
 ANY: Node = {"type": "any"}
 _JSON_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", dict: "object", list: "array"}
 
 
-def alternatives(node: Branch, document: Node, seen: frozenset[str] = frozenset()) -> list[Node]:
+def alternatives(node: Branch, document: Node, seen: Seen = frozenset()) -> list[tuple[Node, Seen]]:
     """Return what the node allows beside null: nodes with one `type` each, or ANY where nothing is said.
 
-    A node that refers to itself is ANY at the second turn: no column type is endless.
+    With each comes what was followed to reach it. A node that refers to itself is ANY at the second turn: no column
+    type is endless.
     """
     if isinstance(node, bool):
-        return [ANY]
+        return [(ANY, seen)]
     if "$ref" in node:
         return _referred(node, document, seen)
     if isinstance(node.get("allOf"), Sequence):
@@ -33,7 +35,7 @@ def alternatives(node: Branch, document: Node, seen: frozenset[str] = frozenset(
         if node.get(choice):
             rest = {key: value for key, value in node.items() if key not in {choice, "type"}}
             return [one for branch in node[choice] for one in alternatives(_over(rest, branch), document, seen)]
-    return [{**node, "type": name} for name in _types(node) if name != "null"]
+    return [({**node, "type": name}, seen) for name in _types(node) if name != "null"]
 
 
 def resolve(reference: str, document: Node) -> Branch:
@@ -50,10 +52,10 @@ def resolve(reference: str, document: Node) -> Branch:
     return target
 
 
-def _referred(node: Node, document: Node, seen: frozenset[str]) -> list[Node]:
+def _referred(node: Node, document: Node, seen: Seen) -> list[tuple[Node, Seen]]:
     reference = str(node["$ref"])
     if reference in seen:
-        return [ANY]
+        return [(ANY, seen)]
     beside = {key: value for key, value in node.items() if key != "$ref"}
     target = resolve(reference, document)
     return alternatives(_over(beside, target), document, seen | {reference})
@@ -64,7 +66,7 @@ def _over(beside: Node, branch: Branch) -> Branch:
     return branch if isinstance(branch, bool) else {**beside, **branch}
 
 
-def _merged(node: Node, document: Node, seen: frozenset[str]) -> Node:
+def _merged(node: Node, document: Node, seen: Seen) -> Node:
     """Return one node that says what all branches of `allOf` say; the last word on a keyword wins."""
     merged: dict[str, Any] = {}
     properties: dict[str, Any] = {}
