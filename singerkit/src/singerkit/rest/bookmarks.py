@@ -30,6 +30,12 @@ _UNITS: Mapping[str, timedelta] = {
     "epoch_ms": timedelta(milliseconds=1),
     "date": timedelta(days=1),
 }
+_DIRECTIVES = (
+    ("%f", _US),
+    ("%S", timedelta(seconds=1)),
+    ("%M", timedelta(minutes=1)),
+    ("%H", timedelta(hours=1)),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,8 +178,10 @@ def seen(bookmark: Bookmark, records: Sequence[Mapping[str, Any]], stream: str) 
 
 
 def unit(bookmark: Bookmark) -> timedelta:
-    """Return the smallest step that the server's format can say."""
-    return _UNITS.get(bookmark.format, timedelta(days=1) if "%H" not in bookmark.format else timedelta(seconds=1))
+    """Return the smallest step that the server's format can say: that of a pattern's finest directive."""
+    if bookmark.format in _UNITS:
+        return _UNITS[bookmark.format]
+    return next((step for directive, step in _DIRECTIVES if directive in bookmark.format), timedelta(days=1))
 
 
 def _moment(bookmark: Bookmark, value: datetime, *, until: bool) -> Any:

@@ -1,0 +1,304 @@
+"""Streams as a run sees them: failures, catalogs, STATE traffic, functions of reads.py, lanes."""
+
+import json
+import sys
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from singerkit.arrow import table_from_iterator, tables
+from singerkit.errors import SafetyStopError, SettingsError, StreamsFailedError
+from singerkit.rest import pages
+from singerkit.rest.bookmarks import Bookmark
+from singerkit.rest.endpoint import Endpoint, Parent, ReadCall, Window
+from singerkit.rest.lanes import in_order
+from singerkit.testing.fake_api import FakeApi, Reply, Trouble
+from singerkit.testing.served import Collection
+
+Schema = Callable[..., dict[str, Any]]
+
+
+def row(made: Schema, name: str = "items", **more: Any) -> Endpoint:
+    given = {"name": name, "path": f"/{name}", "keys": ("id",), "schema": made(id="integer", at="date-time")}
+    return Endpoint(**(given | more))
+
+
+def test_a_failed_stream_keeps_its_bookmark_and_the_others_go_on(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """One stream's permanent error is its own: exit 3, the others complete, its STATE as it was."""
+    mark = Bookmark(field="at", param="since")
+    api.route("/bad", Reply({"message": "no such plan"}, 403))
+    api.route("/items", [{"id": 1, "at": "2024-01-02T00:00:00Z"}])
+    old = {"replication_key": "at", "replication_key_value": "2024-01-01T00:00:00Z"}
+    state = {"bookmarks": {"bad": old, "items": old}}
+
+    done = tries.run(row(schema, "bad", bookmarks=(mark,)), row(schema, bookmarks=(mark,)), state=state)
+
+    assert isinstance(done.error, StreamsFailedError)
+    assert done.exit_code == 3
+    assert "the server refuses this: no such plan (stream=bad" in done.log
+    assert done.state["bookmarks"]["bad"] == old
+    assert done.state["bookmarks"]["items"]["replication_key_value"] == "2024-01-02T00:00:00Z"
+
+
+def test_bad_credentials_end_the_run_at_once(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """401 meets every stream: the first one ends the run with exit 5, and no secret is shown."""
+    api.route("/", Reply({"message": "bad token canary-4711"}, 401))
+    api.route("/items", Reply({"message": "bad token canary-4711"}, 401))
+
+    done = tries.run(row(schema), row(schema, "more"))
+
+    assert done.exit_code == 5
+    assert len(api.asked) == 1
+    assert "canary-4711" not in done.log + done.stdout + str(done.error)
+
+
+def catalog(tries: Any, endpoint: Endpoint, **root: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(tries.tap(endpoint)(config=tries.config).catalog_json_text)
+    entry = found["streams"][0]
+    entry.pop("replication_key", None)
+    entry.pop("replication_method", None)
+    for one in entry["metadata"]:
+        if not one["breadcrumb"]:
+            one["metadata"] |= root
+    return found
+
+
+def test_the_catalog_chooses_among_the_rows_bookmarks(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """The first bookmark is the default, the catalog's replication key another; FULL_TABLE needs none."""
+    api.route("/items", [{"id": 1, "at": "2024-01-02T00:00:00Z", "n": 5}])
+    marks = (Bookmark(field="at"), Bookmark(field="n", type="integer", param="above"))
+    items = row(schema, bookmarks=marks, schema=schema(id="integer", at="date-time", n="integer"))
+    chosen = catalog(tries, items, **{"replication-key": "n", "replication-method": "INCREMENTAL"})
+    full = catalog(tries, items, **{"replication-key": None, "replication-method": "FULL_TABLE"})
+
+    assert tries.run(items).state["bookmarks"]["items"]["replication_key"] == "at"
+    assert tries.run(items, catalog=chosen).state["bookmarks"]["items"] == {
+        "replication_key": "n",
+        "replication_key_value": 5,
+    }
+    assert tries.run(items, catalog=full).state["bookmarks"]["items"] == {}
+
+
+def test_a_replication_key_that_the_row_does_not_know(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """Other fields are refused, and the known ones named."""
+    items = row(schema, bookmarks=(Bookmark(field="at"),))
+    chosen = catalog(tries, items, **{"replication-key": "id", "replication-method": "INCREMENTAL"})
+
+    done = tries.run(items, catalog=chosen)
+
+    assert str(done.error) == (
+        "the catalog asks for INCREMENTAL by id (stream=items, known=at); "
+        "choose one of the known replication keys, or FULL_TABLE"
+    )
+
+
+def test_deselected_columns_do_not_leave(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """What the catalog deselects is not written; keys and bookmarks always are."""
+    api.route("/items", [{"id": 1, "at": "2024-01-02T00:00:00Z", "name": "n"}])
+    items = row(schema, bookmarks=(Bookmark(field="at"),), schema=schema(id="integer", at="date-time", name="string"))
+    chosen = catalog(tries, items, **{"replication-key": "at"})
+    for one in chosen["streams"][0]["metadata"]:
+        if one["breadcrumb"]:
+            one["metadata"]["selected"] = False
+
+    done = tries.run(items, catalog=chosen)
+
+    assert done.records("items") == [{"id": 1, "at": "2024-01-02T00:00:00Z"}]
+
+
+def test_stream_maps_are_honoured(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """singer-sdk's stream maps go by its own path, record by record."""
+    api.route("/items", [{"id": 1, "at": "2024-01-02T00:00:00Z"}])
+
+    done = tries.run(row(schema), stream_maps={"items": {"double": "id * 2"}})
+
+    assert done.records("items") == [{"id": 1, "at": "2024-01-02T00:00:00Z", "double": 2}]
+
+
+def test_pages_that_go_round(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A server that ignores the page parameter, or sends the same next address, is found out."""
+    same = [{"id": 1}, {"id": 2}]
+    api.route("/items", lambda asked: Reply({"data": same, "next": f"{api.url}/items"}))
+    ignored = row(schema, records="data", pages=pages.PageNumber())
+    circle = row(schema, records="data", pages=pages.NextUrl(path="next"))
+
+    for one in (ignored, circle):
+        done = tries.run(one)
+        assert isinstance(done.error, SafetyStopError)
+        assert "the pages go round in a circle (stream=items" in str(done.error)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"dta": []}, "a good answer holds no records where the row says they are (stream=items, records=data)"),
+        ({"data": [1]}, "what the row calls records are no objects (stream=items, records=data)"),
+    ],
+)
+def test_a_body_without_records(body: Any, said: str, api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A selector that leads nowhere is an error, not an empty stream."""
+    api.route("/items", body)
+
+    done = tries.run(row(schema, records="data"))
+
+    assert said in str(done.error)
+
+
+def test_a_window_at_its_end(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A cap that the smallest window meets would lose records: a safety stop. Without a place to begin: a question."""
+    api.route("/items", lambda asked: Reply({"data": [], "total": 10}))
+    mark = Bookmark(field="at", param="since", until_param="until", format="date")
+    items = row(schema, records="data", bookmarks=(mark,), window=Window(cap=3, total="total"))
+
+    stopped = tries.run(items, start_date="2026-01-01T00:00:00Z")
+    lost = tries.run(items)
+    full = tries.run(
+        items, catalog=catalog(tries, items, **{"replication-method": "FULL_TABLE", "replication-key": None})
+    )
+
+    assert "the vendor cuts the results of the smallest window (stream=items" in str(stopped.error)
+    assert str(lost.error) == (
+        "windows need a place to begin (stream=items); set start_date, or first_days in the row's bookmark"
+    )
+    assert "the vendor caps the results of one query, and a full load has nothing to halve" in str(full.error)
+
+
+def test_a_resumed_full_load_keeps_its_number(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A full load that was cut goes on at its page under the same version; with other settings it starts anew."""
+    api.route("/items", Collection(rows=[{"id": n} for n in range(1, 8)], style="link"))
+    items = row(schema, pages=pages.Link())
+    whole = tries.run(items)
+    state = [state for state in whole.states() if "resume" in state["bookmarks"]["items"].get("full_load", {})][1]
+
+    again = tries.run(items, state=state)
+    other = tries.run(row(schema, pages=pages.Link(), params={"q": 1}), state=state)
+
+    version = state["bookmarks"]["items"]["full_load"]["version"]
+    activated = [m["version"] for m in again.messages if m["type"] == "ACTIVATE_VERSION"]
+    assert activated == [version, version]
+    assert [r["id"] for r in again.records("items")] == [5, 6, 7]
+    assert version not in [m.get("version") for m in other.messages]
+    assert len(other.records("items")) == 7
+
+
+def test_a_next_address_that_holds_the_secret_is_not_stored(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A vendor that puts the token into its next address costs the resume, not the secret."""
+    api.route("/items", lambda asked: Reply([{"id": int(asked.query.get("at", 1))}], headers=_next(api, asked)))
+
+    done = tries.run(row(schema, pages=pages.Link()))
+
+    assert len(done.records("items")) == 3
+    assert "canary-4711" not in done.stdout
+
+
+def _next(api: FakeApi, asked: Any) -> dict[str, str]:
+    at = int(asked.query.get("at", 1))
+    return {"Link": f'<{api.url}/items?at={at + 1}&token=canary-4711>; rel="next"'} if at < 3 else {}
+
+
+def test_state_traffic_of_a_fan_out_is_linear(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """500 parents with a bookmark each, a STATE allowed after every one: under 500 kB in all."""
+    api.route("/items", [{"id": n} for n in range(500)])
+    api.route("/parts/*", [{"id": 1, "at": "2024-01-02T00:00:00Z"}])
+    parent = Parent(stream="items", params={"item_id": "id"})
+    parts = row(
+        schema,
+        "parts",
+        path="/parts/{item_id}",
+        keys=("item_id", "id"),
+        parents=(parent,),
+        bookmarks=(Bookmark(field="at", param="since", order="asc"),),
+    )
+
+    done = tries.run(row(schema, selected=False), parts, concurrency=2)
+
+    traffic = sum(len(line) for line in done.stdout.splitlines() if line.startswith('{"type":"STATE"'))
+    assert len(done.records("parts")) == 500
+    assert traffic < 500_000
+
+
+def _module(name: str, function: Any) -> str:
+    module = types.ModuleType(name)
+    module.read = function  # type: ignore[attr-defined]
+    sys.modules[name] = module
+    return f"{name}:read"
+
+
+def test_a_function_of_reads_says_what_a_row_cannot(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """It yields dicts, lists of dicts or Arrow tables, and its bookmark moves at the end."""
+    seen: list[Any] = []
+
+    def read(call: ReadCall) -> Iterator[Any]:
+        seen.append(call.since)
+        yield {"id": 1, "at": "2024-01-03T00:00:00Z"}
+        yield [{"id": 2}, {"id": 3}]
+        yield pa.table({"id": [4, 5]})
+
+    items = row(schema, read=_module("reads_of_a_test", read), bookmarks=(Bookmark(field="at", order="asc"),))
+
+    done = tries.run(items)
+
+    assert [r["id"] for r in done.records("items")] == [1, 2, 3, 4, 5]
+    assert done.state["bookmarks"]["items"]["replication_key_value"] == "2024-01-03T00:00:00Z"
+    assert seen == [None]
+
+
+def test_never_more_than_5000_rows_or_200_mib_in_hand() -> None:
+    """A source is drawn on only as far as one table needs it, by rows and by bytes."""
+    drawn = 0
+
+    def many() -> Iterator[dict[str, Any]]:
+        nonlocal drawn
+        for n in range(12_000):
+            drawn += 1
+            yield {"id": n}
+
+    schema = pa.schema([("id", pa.int64())])
+    first = next(made := table_from_iterator(many(), schema))
+    assert (first.num_rows, drawn) == (5000, 5001)
+    assert [t.num_rows for t in made] == [5000, 2000]
+    large = ({"text": "x" * (tables.MAX_BYTES // 3)} for _ in range(4))
+    assert [len(rows) for rows in tables.gathered(large)] == [2, 2]
+
+
+def test_a_value_that_does_not_fit_its_column() -> None:
+    """The column and its type are named, never the value."""
+    with pytest.raises(SafetyStopError) as caught:
+        list(table_from_iterator([{"id": "canary"}], pa.schema([("id", pa.int64())])))
+
+    assert str(caught.value) == "a value does not fit its column (column=id, type=int64); correct the stream's schema"
+
+
+def test_walks_come_in_order_and_an_error_in_its_place() -> None:
+    """Pages of many walks come in the order of the walks; an error is raised where its page would have been."""
+
+    def walk(n: int) -> Callable[[], Iterator[int]]:
+        def pages_of() -> Iterator[int]:
+            yield from (n * 10 + k for k in range(3))
+            if n == 5:
+                raise SettingsError("five")
+
+        return pages_of
+
+    seen: list[int] = []
+    with pytest.raises(SettingsError, match="five"):
+        for pages_ in in_order((walk(n) for n in range(9)), 3):
+            seen.extend(pages_)
+
+    assert seen == [n * 10 + k for n in range(6) for k in range(3)]
+
+
+def test_a_storm_on_every_stream(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """429 and 500 in the middle of a fan-out change nothing in what is read."""
+    api.route("/items", [{"id": n} for n in range(20)])
+    api.route("/parts/*", [{"id": 1}])
+    parent = Parent(stream="items", params={"item_id": "id"})
+    parts = row(schema, "parts", path="/parts/{item_id}", keys=("item_id", "id"), parents=(parent,))
+    api.trouble(*[Trouble(status=status) for status in (429, 500, 503, 429, 502)] * 2)
+
+    done = tries.run(row(schema, selected=False), parts, max_attempts=12)
+
+    assert [r["item_id"] for r in done.records("parts")] == list(range(20))

@@ -1,0 +1,311 @@
+"""Pure rooms: bookmark values, waits, rules, shapes, placeholders and selectors, as tables and properties."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from email.utils import format_datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from singerkit.errors import SafetyStopError, SettingsError
+from singerkit.rest import bookmarks, fill, retry, selector
+from singerkit.rest.bookmarks import Bookmark
+from singerkit.rest.endpoint import Condition, Endpoint, Source
+from singerkit.rest.fanout import holds
+from singerkit.rest.message import Answer, Request
+from singerkit.rest.retry import Policy
+from singerkit.rest.rules import Rule, vendor_words, verdict
+from singerkit.rest.shape import Shaper, snake
+
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+JAN = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "earlier", "later"),
+    [
+        ("datetime", "2024-01-01T01:00:00+02:00", "2024-01-01T00:00:00Z"),
+        ("datetime", "2024-01-01T00:00:00.9Z", "2024-01-01T00:00:01Z"),
+        ("datetime", 1704067199, "2024-01-01T00:00:00Z"),
+        ("datetime", 1704067199999, 1704067200),
+        ("date", "2024-01-31", "2024-02-01"),
+        ("date", "2023-12-31T23:00:00Z", "2024-01-01"),
+        ("integer", 9, 10),
+        ("integer", "9", "10"),
+        ("numeric", Decimal("0.1"), "0.10000000000000000001"),
+        ("text", "A10", "A9"),
+    ],
+)
+def test_values_compare_by_type(kind: Any, earlier: Any, later: Any) -> None:
+    """Offsets, fractions, epochs and numbers in text order as what they mean, not as text."""
+    assert bookmarks.comparable(kind, earlier) < bookmarks.comparable(kind, later)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("datetime", "soon"),
+        ("datetime", True),
+        ("date", 5),
+        ("integer", 1.5),
+        ("integer", True),
+        ("numeric", "x"),
+        ("text", 1),
+    ],
+)
+def test_a_bookmark_of_another_type_is_refused_with_a_remedy(kind: Any, value: Any) -> None:
+    """The error names stream, key and kind, never the value, and says how to go on."""
+    with pytest.raises(SettingsError) as caught:
+        bookmarks.from_state(Bookmark(field="at", type=kind), value, "items")
+
+    assert str(caught.value) == (
+        f"the bookmark in the STATE is not of type {kind} (stream=items, key=at, holds={type(value).__name__}); "
+        "remove bookmarks.<stream> from the STATE (meltano state edit) to read the stream from the start"
+    )
+
+
+def test_a_record_whose_bookmark_is_of_another_type() -> None:
+    """A record that breaks the row's promise stops the stream."""
+    with pytest.raises(SettingsError, match=r"a record's bookmark is not of type integer \(stream=items, field=n\)"):
+        bookmarks.seen(Bookmark(field="n", type="integer"), [{"n": "x"}], "items")
+
+
+moments = st.datetimes(datetime(1980, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  # hypothesis wants them naive
+
+
+@given(moments, st.sampled_from(["iso", "iso_seconds", "epoch", "epoch_ms", "date", "%Y-%m-%d %H:%M"]), st.booleans())
+def test_what_the_server_is_asked_never_leaves_out_the_edge(moment: datetime, form: str, exclusive: bool) -> None:
+    """However coarse the server's format, the question reaches at least to the value, on both sides."""
+    mark = Bookmark(field="at", format=form, exclusive=exclusive)
+
+    low, high = (_read(bookmarks.rendered(mark, moment, until=until), form) for until in (False, True))
+
+    assert low < moment if exclusive else low <= moment
+    assert high > moment if exclusive else high >= moment
+
+
+def _read(value: Any, form: str) -> datetime:
+    if "%" in form:
+        return datetime.strptime(value, form).replace(tzinfo=UTC)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value) if form == "epoch_ms" else _plain(value)
+
+
+def _plain(value: Any) -> datetime:
+    found = bookmarks.comparable("datetime", value)
+    assert isinstance(found, datetime)
+    return found
+
+
+@given(moments)
+def test_what_state_stores_reads_back(moment: datetime) -> None:
+    """A value stored as text reads back as itself; as an epoch it never moves forward."""
+    assert bookmarks.comparable("datetime", bookmarks.storable(moment, "2024")) == moment
+    assert bookmarks.comparable("datetime", bookmarks.storable(moment, 1704067200)) <= moment
+
+
+@pytest.mark.parametrize(
+    ("mark", "last", "start", "expected"),
+    [
+        ({}, None, None, None),
+        ({}, None, JAN, JAN),
+        ({"first_days": 10}, None, JAN, NOW - timedelta(days=10)),
+        ({"first_days": 10}, NOW, None, NOW),
+        ({"lookback_s": 3600}, NOW, None, NOW - timedelta(hours=1)),
+        ({"lookback_s": 10**9}, NOW, JAN, JAN),
+        ({"type": "date", "lookback_s": 1}, date(2024, 1, 2), None, date(2024, 1, 1)),
+        ({"type": "date"}, None, JAN, date(2024, 1, 1)),
+        ({"type": "integer", "lookback_s": 5}, 7, JAN, 7),
+    ],
+)
+def test_where_a_read_begins(mark: dict[str, Any], last: Any, start: Any, expected: Any) -> None:
+    """The bookmark less its lookback, a floor for the first run, and never before start_date."""
+    assert bookmarks.since(Bookmark(field="at", **mark), last, start, NOW) == expected
+
+
+def answer(status: int = 429, **headers: str) -> Answer:
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()})
+
+
+@pytest.mark.parametrize(
+    ("given_answer", "attempt", "wait"),
+    [
+        (None, 1, 0.5),
+        (None, 3, 2.0),
+        (None, 30, 30.0),
+        (answer(retry_after="7"), 1, 7),
+        (answer(retry_after=format_datetime(NOW + timedelta(seconds=9))), 1, 9),
+        (answer(retry_after="later"), 1, 0.5),
+        (answer(retry_after="301"), 1, None),
+        (answer(x_ratelimit_reset=str(int(NOW.timestamp()) + 4)), 1, 4),
+        (answer(x_ratelimit_reset=str((int(NOW.timestamp()) + 4) * 1000)), 1, 4),
+        (answer(ratelimit_reset="5"), 1, 5),
+        (answer(500, ratelimit_reset="5", ratelimit_remaining="8"), 1, 0.5),
+        (answer(vendor_reset="6"), 1, 6),
+    ],
+)
+def test_how_long_to_wait(given_answer: Any, attempt: int, wait: float | None) -> None:
+    """Seconds, dates, epochs and deltas of the server come first; else the wait doubles up to a minute."""
+    policy = (
+        Policy(reset_header="Vendor-Reset") if given_answer and "vendor-reset" in given_answer.headers else Policy()
+    )
+
+    assert retry.wait_for(policy, given_answer, attempt, NOW, 0.0) == wait
+
+
+@given(st.integers(1, 40), st.floats(0, 1))
+def test_a_wait_is_bounded(attempt: int, luck: float) -> None:
+    """Whatever the attempt and the luck, our own wait is positive and at most a minute."""
+    wait = retry.wait_for(Policy(), None, attempt, NOW, luck)
+
+    assert wait is not None
+    assert 0 < wait <= 60
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({"ratelimit_remaining": "0", "ratelimit_reset": "3"}, 3),
+        ({"ratelimit_remaining": "1", "ratelimit_reset": "3"}, None),
+        ({"ratelimit_remaining": "0"}, None),
+        ({"ratelimit_reset": "3"}, None),
+    ],
+)
+def test_a_quota_is_minded_before_the_wall(headers: dict[str, str], pause: float | None) -> None:
+    """Only where the server says that none is left, and when it is full again."""
+    assert retry.pause_before_wall(Policy(), answer(200, **headers).headers, NOW) == pause
+
+
+@pytest.mark.parametrize(
+    ("given_answer", "rules", "expected"),
+    [
+        (Answer(200, {}), (), "read"),
+        (Answer(429, {}), (), "retry"),
+        (Answer(503, {}), (), "retry"),
+        (Answer(404, {}), (), "fail"),
+        (Answer(202, {}), (Rule(action="retry", status=202),), "retry"),
+        (Answer(200, {}, {"status": "computing"}), (Rule(action="retry", body="status", matches="comp"),), "retry"),
+        (Answer(200, {}, {"ok": True}), (Rule(action="retry", body="status"),), "read"),
+        (Answer(400, {"x-end": "1"}), (Rule(action="end", header="X-End"),), "end"),
+        (Answer(400, {"x-end": "1"}), (Rule(action="end", header="X-End", matches="2"),), "fail"),
+        (Answer(400, {}, None, "Past The End"), (Rule(action="end", status=400, matches="past the"),), "end"),
+        (Answer(500, {}), (Rule(action="stop", status=500), Rule(action="end", status=500)), "stop"),
+    ],
+)
+def test_what_an_answer_means(given_answer: Answer, rules: Any, expected: str) -> None:
+    """The first rule whose conditions all hold counts; then what HTTP says."""
+    assert verdict(given_answer, rules)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "text", "words"),
+    [
+        ({"error": {"message": "m"}}, "", "m"),
+        ({"errors": [{"detail": "d"}]}, "", "d"),
+        ({"message": "two\n lines"}, "", "two lines"),
+        ({"error": "invalid_grant", "error_description": "why"}, "", "why"),
+        ({"error": "e"}, "", "e"),
+        ({"title": "t"}, "", "t"),
+        (None, "plain", "plain"),
+        (None, "<html>", ""),
+        ([], "", ""),
+    ],
+)
+def test_the_vendors_own_words(body: Any, text: str, words: str) -> None:
+    """The first text found where APIs put it; never a page of HTML."""
+    assert vendor_words(Answer(400, {}, body, text)) == words
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "found"),
+    [
+        ("$", [1, 2], [1, 2]),
+        ("$[*]", [1, 2], [1, 2]),
+        ("$.data", {"data": [1]}, [1]),
+        ("data[*]", {"data": [1]}, [1]),
+        ("$.data", {"data": {"id": 1}}, [{"id": 1}]),
+        ("$.data", {"data": None}, []),
+        ("$.data[*]", {"data": []}, []),
+        ("$.data", {"other": []}, None),
+        ("$.a[*].b", {"a": [{"b": 1}, {"b": [2, 3]}]}, [1, 2, 3]),
+        ("$..b", {"a": {"b": 1}}, [1]),
+    ],
+)
+def test_where_records_are(path: str, body: Any, found: Any) -> None:
+    """A list is opened, an object is one record, a path that leads nowhere is told from an empty list."""
+    assert selector.records(path, body) == found
+
+
+def test_a_path_that_is_none() -> None:
+    """What is no JSONPath is said with an example."""
+    with pytest.raises(SettingsError, match=r"this is no JSONPath \(path=\$\.\.\[\); write it like \$\.data\[\*\]"):
+        selector.matches("$..[")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("fieldName", "field_name"), ("HTMLUrl", "html_url"), ("id", "id"), ("first-name", "first_name"), ("a B", "a_b")],
+)
+def test_snake(name: str, expected: str) -> None:
+    """Humps, hyphens and spaces become underscores."""
+    assert snake(name) == expected
+
+
+def test_shapes() -> None:
+    """Renames, drops, the parent's columns, and nothing that is not declared."""
+    row = Endpoint(name="x", renames={"id": "key"}, snake_case=True, drop=("secret",))
+    shaper = Shaper(row, ["key", "first_name", "parent_id"])
+
+    rows = shaper.rows([{"id": 1, "firstName": "a", "secret": "s", "more": 1}], {"parent_id": 9})
+
+    assert rows == [{"key": 1, "first_name": "a", "parent_id": 9}]
+    assert shaper.undeclared == {"more"}
+
+
+def test_two_fields_with_one_name() -> None:
+    """A collision is an error that names both fields, never a lost value."""
+    with pytest.raises(SafetyStopError) as caught:
+        Shaper(Endpoint(name="x", snake_case=True)).rows([{"aB": 1, "a_b": 2}], {})
+
+    assert str(caught.value) == (
+        "two fields would get one name (stream=x, fields=aB and a_b, name=a_b); "
+        "give one of them another name in `renames`"
+    )
+
+
+def test_names_are_filled() -> None:
+    """Paths are quoted, a text that is one name keeps the value's type, and an unset one leaves its parameter out."""
+    row = Endpoint(name="x", path="/a/{id}", params={"n": "{n}", "gone": "{unset}", "t": "x{n}"}, body={"q": ["{n}"]})
+
+    request = fill.first_request(row, Source(base_url="http://h/v1/"), {"id": "a/b c", "n": 5})
+
+    assert request == Request("GET", "http://h/v1/a/a%2Fb%20c", {"n": 5, "t": "x5"}, {"q": [5]})
+
+
+def test_a_name_that_nothing_fills() -> None:
+    """A path whose name has no value says which setting is missing."""
+    with pytest.raises(SettingsError) as caught:
+        fill.first_request(Endpoint(name="x", path="/{id}"), Source(base_url="http://h"), {})
+
+    assert str(caught.value) == "a row needs a value that nothing gives (name=id); set id in the settings"
+
+
+@pytest.mark.parametrize(
+    ("is_", "value", "record", "expected"),
+    [
+        ("=", 1, {"f": 1}, True),
+        ("=", 1, {}, False),
+        ("!=", 0, {"f": 0}, False),
+        ("!=", 0, {}, True),
+        (">", 1, {"f": 2}, True),
+        (">", 1, {}, False),
+        ("<", 1, {"f": 0}, True),
+        ("in", ["a"], {"f": "a"}, True),
+        ("present", None, {"f": None}, False),
+        ("present", None, {"f": 0}, True),
+    ],
+)
+def test_conditions(is_: Any, value: Any, record: dict[str, Any], expected: bool) -> None:
+    """A field that is not there meets only `!=`."""
+    assert holds(Condition(field="f", is_=is_, value=value), record) is expected
