@@ -16,7 +16,7 @@ from deltalake.transaction import AddAction, RemoveAction
 
 from singerkit.errors import SafetyStopError, StoreError
 from target_delta.schema import evolve
-from target_delta.table import APP_ID, ONE_TRY, first_line
+from target_delta.table import APP_ID, FULL_LOAD_ID, ONE_TRY, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -59,20 +59,21 @@ class Committer:
     """Called before anything is written; raises where the run was told to stop."""
     _number: int = 0
 
-    def commit(self, schema: pa.Schema, plan: Plan, *, replace: bool = False, bookmark: Any = None) -> Landed:
+    def commit(self, schema: pa.Schema, plan: Plan, *, full_load: int | None = None, bookmark: Any = None) -> Landed:
         """Commit what `plan` makes of the newest snapshot, whose table has at least the columns of `schema`.
 
-        With `replace` the table takes exactly this schema, in the same commit.
+        A full load is named by its version: the table takes exactly this schema and remembers the version, in the
+        same commit.
         """
         self._number += 1
         facts = {RUN: self.run, COMMIT: self._number} | ({} if bookmark is None else {BOOKMARK: bookmark})
-        return self._retried(self._attempt, schema, plan, replace=replace, facts=facts)
+        return self._retried(self._attempt, schema, plan, full_load=full_load, facts=facts)
 
     def ready(self, schema: pa.Schema) -> Snapshot:
         """Return the newest snapshot of a table that has at least these columns; it is made or widened for it."""
         return self._retried(self._see, schema, replace=False)
 
-    def _attempt(self, schema: pa.Schema, plan: Plan, *, replace: bool, facts: Mapping[str, Any]) -> Landed:
+    def _attempt(self, schema: pa.Schema, plan: Plan, *, full_load: int | None, facts: Mapping[str, Any]) -> Landed:
         """Try once to bring the change into the newest version of the table.
 
         1. See the table as it is now, made or widened to the columns of the data.
@@ -83,13 +84,13 @@ class Committer:
         6. Force the log entry to the disk.
         """
         self.alive()
-        snapshot = self._see(schema, replace=replace)  # 1
+        snapshot = self._see(schema, replace=full_load is not None)  # 1
         change = plan(snapshot)  # 2
         try:
             check_removes(change, snapshot)  # 3
             self.alive()
             self.table.store.sync(file.path for file in change.adds)  # 4
-            version = self._commit(snapshot, change, schema if replace else snapshot.schema, facts)  # 5
+            version = self._commit(snapshot, change, schema, full_load, facts)  # 5
         except _LostRaceError:
             if not change.reusable:
                 self.table.store.delete(file.path for file in change.adds)
@@ -126,19 +127,24 @@ class Committer:
                 tries=MAX_TRIES,
             ) from error
 
-    def _commit(self, snapshot: Snapshot, change: Change, schema: pa.Schema, facts: Mapping[str, Any]) -> int:
+    def _commit(
+        self, snapshot: Snapshot, change: Change, schema: pa.Schema, full_load: int | None, facts: Mapping[str, Any]
+    ) -> int:
+        transactions = [Transaction(APP_ID, snapshot.transaction + 1)]
+        if full_load is not None:
+            transactions.append(Transaction(FULL_LOAD_ID, full_load))
         adds = [add_action(file) for file in change.adds]
         removes = [] if change.replaces else [remove_action(file) for file in change.removes]
         properties = CommitProperties(
             custom_metadata=dict(facts),
             max_commit_retries=ONE_TRY,
-            app_transactions=[Transaction(APP_ID, snapshot.transaction + 1)],
+            app_transactions=transactions,
         )
         try:
             snapshot.delta.create_write_transaction(
                 [*adds, *removes],
                 mode="overwrite" if change.replaces else "append",
-                schema=Schema.from_arrow(schema),
+                schema=Schema.from_arrow(snapshot.schema if full_load is None else schema),
                 partition_by=list(snapshot.partition_by),
                 commit_properties=properties,
             )
@@ -189,4 +195,3 @@ def remove_action(file: LiveFile) -> RemoveAction:
     return RemoveAction(
         path=file.path, data_change=True, deletion_timestamp=int(time.time() * _MS), size=file.size, partition_values={}
     )
-

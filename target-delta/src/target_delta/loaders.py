@@ -165,10 +165,26 @@ class Stager:
         store, alive = self.committer.table.store, self.committer.alive
         kept = drop_repeated(store, self.staging.files, schema, self.keys, self.layout, alive)  # 2
         change = Change(kept.files, replaces=True, reusable=True, inserted=sum(file.rows for file in kept.files))
-        landed = self.committer.commit(schema, lambda _: change, replace=True, bookmark=bookmark)  # 3
+        landed = self.committer.commit(schema, lambda _: change, full_load=self.staging.version, bookmark=bookmark)  # 3
         self.staging.forget()  # 4
         store.delete(kept.replaced)
         return landed.change
+
+
+class Skipper:
+    """Takes rows that the table has already: a full load without keys, sent again after it was swapped in."""
+
+    streams = True
+
+    def write(self, rows: pa.Table) -> None:
+        """Leave the rows out."""
+
+    def settle(self, so_far: SoFar) -> Change:  # noqa: ARG002  # a loader's signature
+        """Change nothing."""
+        return NOTHING
+
+    def abandon(self) -> None:
+        """There is nothing to delete."""
 
 
 def fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:

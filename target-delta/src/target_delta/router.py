@@ -119,9 +119,9 @@ class Router:
         if not isinstance(value, dict):
             raise SafetyStopError("a STATE message has no value", remedy="correct the tap")
         self.run.state = value
-        self.run.ledger.state(value)
         for stream in self.streams.values():
             stream.note_state()
+        self.run.ledger.state(value)
 
     def _take_activation(self, message: Mapping[str, Any]) -> None:
         if self.run.settings.activate_version == "ignore":

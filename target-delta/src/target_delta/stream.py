@@ -16,7 +16,7 @@ from target_delta.commit import Committer
 from target_delta.errors import MissingKeyError
 from target_delta.files import ROW_GROUP_ROWS, Layout
 from target_delta.ledger import Ledger, full_load_of
-from target_delta.loaders import Appender, Loader, SoFar, Stager, Upserter
+from target_delta.loaders import Appender, Loader, Skipper, SoFar, Stager, Upserter
 from target_delta.metadata import add_metadata, with_metadata
 from target_delta.names import table_address
 from target_delta.parse import RecordParser
@@ -74,6 +74,7 @@ class Stream:
         self._committer = Committer(Table(self._store, self.name), run.id, run.worker.alive)
         self._batch = _Batch()
         self._version: int | None = None
+        self._repeated: int | None = None
         self._progress: Progress | None = None
         self._keep_schema(schema)
         self._loader: Loader = self._table_loader()
@@ -123,7 +124,7 @@ class Stream:
 
     def activate(self, version: int) -> None:
         """Begin the full load of this version, or complete it where it has begun."""
-        if self._version == version:
+        if version in (self._version, self._repeated):
             self.complete()
         else:
             self.begin(version)
@@ -138,6 +139,9 @@ class Stream:
         with store_errors(self.name, self._store.uri):
             if abandoned is not None:
                 abandoned.discard()
+            if known is not None and self._swapped_in_before(version):
+                self._repeat(version)
+                return
             clean(self._store, datetime.now(UTC), keep=version)
             staging = resume(self._store, self.name, version, known)
         self._version, self._progress = version, known
@@ -149,6 +153,7 @@ class Stream:
         self.flush()
         stager, bookmark = self._loader, self.run.bookmark(self.source)
         if not isinstance(stager, Stager):
+            self._repeated, self._loader = None, self._table_loader()
             return
         upto = self._batch.received
         self._submit(lambda: stager.complete(bookmark), lambda change: self._swapped(upto, change))
@@ -165,6 +170,7 @@ class Stream:
             self._progress = progress
             self._batch.progress.append(progress)
             self.flush()
+            self.run.worker.settle()  # the STATE must not leave before the manifest that it goes on from
 
     def flush(self) -> None:
         """Make every row that came so far safe: in the table, or in a manifest of the full load."""
@@ -220,6 +226,19 @@ class Stream:
         self._count(change)
         for message in batch.consumed:
             delete(message, self.run.settings.storage_options)
+
+    def _swapped_in_before(self, version: int) -> bool:
+        snapshot = self._committer.table.snapshot()
+        return snapshot is not None and snapshot.full_load == version
+
+    def _repeat(self, version: int) -> None:
+        """Go on where a run ended between the swap of this load and the STATE that says so: its rows are all there.
+
+        What the tap sends again is upserted by key; without keys it is left out.
+        """
+        self._repeated = version
+        self._loader = self._table_loader() if self.schema.keys else Skipper()
+        self._version = None
 
     def _swapped(self, upto: int, change: Change) -> None:
         self.run.ledger.durable(self.name, upto)

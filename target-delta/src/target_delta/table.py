@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from target_delta.store import Store
 
 APP_ID = "target-delta"
+FULL_LOAD_ID = "target-delta.full-load"
+"""The transaction of this name holds the version of the last full load that was swapped in."""
 ONE_TRY = 0  # delta-rs's own retry commits an insert beside a foreign one: a key doubles
 _OURS = {"timestampNtz"}  # the table features that our own reading and writing of files respects
 _HARMLESS = {"appendOnly", "invariants", "v2Checkpoint", "vacuumProtocolCheck", "inCommitTimestamp", "domainMetadata"}
@@ -50,6 +52,12 @@ class Snapshot:
         """The newest transaction version of this loader in this snapshot; -1 before the first."""
         found = self.delta.transaction_version(APP_ID)
         return -1 if found is None else int(found)
+
+    @property
+    def full_load(self) -> int | None:
+        """The version of the last full load that was swapped in, or None."""
+        found = self.delta.transaction_version(FULL_LOAD_ID)
+        return None if found is None else int(found)
 
     @cached_property
     def actions(self) -> pa.Table:
