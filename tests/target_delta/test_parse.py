@@ -33,7 +33,7 @@ BASE64: dict[str, Any] = {"type": "string", "contentEncoding": "base64"}
 PERSON: dict[str, Any] = {"type": ["null", "object"], "properties": {"name": TEXT, "born": DATE}}
 
 
-def schema_of(keys: tuple[str, ...] = (), **properties: dict[str, Any]) -> StreamSchema:
+def schema_of(*keys: str, **properties: Any) -> StreamSchema:
     """Return the schema of stream `s`."""
     return stream_schema({"stream": "s", "schema": {"properties": properties}, "key_properties": list(keys)})
 
@@ -73,7 +73,7 @@ def parse(schema: StreamSchema, *records: str, **envelope: str) -> list[dict[str
         (INSTANT, '"2024-03-10 12:00:00"', datetime(2024, 3, 10, 12, tzinfo=UTC)),
         (INSTANT, '"2024-03-10T12:00:00.123456000Z"', datetime(2024, 3, 10, 12, 0, 0, 123456, tzinfo=UTC)),
         (INSTANT, '"0001-01-01T00:00:00Z"', datetime(1, 1, 1, tzinfo=UTC)),
-        (LOCAL, '"2024-03-10T02:30:00"', datetime(2024, 3, 10, 2, 30)),
+        (LOCAL, '"2024-03-10T02:30:00"', datetime.fromisoformat("2024-03-10T02:30")),
         (DATE, '"2024-02-29"', date(2024, 2, 29)),
         (DATE, '"2024-02-29T00:00:00Z"', date(2024, 2, 29)),
         (BASE64, '"/+8="', b"\xff\xef"),
@@ -228,7 +228,7 @@ def test_omitted_columns(declared: bool) -> None:
 def test_missing_key(record: str) -> None:
     """A record without a value in its key is refused, by the class that singer-sdk's suite asks for too."""
     with pytest.raises(MissingKeyPropertiesError) as refused:
-        parse(schema_of(("id",), id=INTEGER), '{"id": 1}', record)
+        parse(schema_of("id", id=INTEGER), '{"id": 1}', record)
 
     assert isinstance(refused.value, MissingKeyError)
     assert (refused.value.index, refused.value.column) == (1, "id")
@@ -242,7 +242,7 @@ def test_bad_rows_to_the_quarantine() -> None:
     )
     bad: list[InvalidRecordError] = []
 
-    parsed = RecordParser(schema_of(("id",), id=INTEGER)).parse(lines, bad.append)
+    parsed = RecordParser(schema_of("id", id=INTEGER)).parse(lines, bad.append)
 
     assert [error.index for error in bad] == [3, 77]
     assert parsed.rows.column("id").to_pylist() == [row for row in range(100) if row not in {3, 77}]

@@ -10,12 +10,14 @@ import gzip
 from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
 from singerkit.errors import CredentialsError, SafetyStopError, SettingsError
 from target_delta.conform import fit
+from target_delta.exact import RefusedError, reader
 from target_delta.jsontext import json_texts
 from target_delta.parse import OMITTED, RecordParser
 from target_delta.typed import from_text
@@ -179,8 +181,25 @@ def _column(array: pa.Array, column: Column) -> pa.Array:
     if column.kind == "json" and not _is_text(array.type):
         return json_texts(array)
     if column.kind in _AS_TEXT and _is_text(array.type):
-        return from_text(array.cast(pa.string()), column)
+        return _read(array.cast(pa.string()), column)
     return fit(array, column.type, column.name)
+
+
+def _read(texts: pa.StringArray, column: Column) -> pa.Array:
+    """Return the column that the texts stand for: as a whole, or one by one to accept or explain the odd ones."""
+    try:
+        return from_text(texts, column)
+    except (ValueError, OverflowError):
+        read = reader(column)
+    try:
+        return pa.array(
+            [None if text is None else read(msgspec.json.encode(text)) for text in texts.to_pylist()], column.type
+        )
+    except RefusedError as refused:
+        raise SafetyStopError(
+            f"a file of a BATCH message does not fit the SCHEMA: expected {refused.expected}",
+            remedy="correct the type in the tap's SCHEMA", column=refused.path,
+        ) from refused  # fmt: skip
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -21,7 +21,7 @@ _NS_IN_S = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _ALL_DIGITS = 76  # decimal256: room for any integer at any scale of a decimal128
 
 
-def evolve(table: pa.Schema, incoming: pa.Schema) -> pa.Schema:
+def evolve(table: pa.Schema, incoming: pa.Schema, within: str = "") -> pa.Schema:
     """Return the schema that the table needs before `incoming` is written: new columns, nullable, at the end.
 
     A column whose incoming type is the table's or narrower conforms. Names are compared as Delta compares them: a
@@ -34,9 +34,10 @@ def evolve(table: pa.Schema, incoming: pa.Schema) -> pa.Schema:
         if old is not None and old.name != new.name:
             raise SafetyStopError(
                 "a column differs from the table's by case only",
-                remedy="rename it (stream_maps can do it)", table_column=old.name, column=new.name,
+                remedy="rename it (stream_maps can do it)",
+                table_column=old.name, column=f"{within}{new.name}",
             )  # fmt: skip
-        kind = new.type if old is None else _evolved(old.type, new.type, new.name)
+        kind = new.type if old is None else _evolved(old.type, new.type, f"{within}{new.name}")
         fields[new.name] = pa.field(new.name, kind) if old is None else old.with_type(kind)
     return pa.schema(list(fields.values()), metadata=table.metadata)
 
@@ -83,7 +84,7 @@ def accepts(to: pa.DataType, incoming: pa.DataType) -> bool:
 
 def _evolved(old: pa.DataType, new: pa.DataType, path: str) -> pa.DataType:
     if pt.is_struct(old) and pt.is_struct(new):
-        inner = evolve(pa.schema(old.fields), pa.schema(new.fields))
+        inner = evolve(pa.schema(old.fields), pa.schema(new.fields), f"{path}.")
         return pa.struct(list(inner))
     if _is_list(old) and _is_list(new):
         element = old.value_field

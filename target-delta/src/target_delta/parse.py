@@ -118,8 +118,10 @@ class RecordParser:
 def _decoder(columns: Sequence[Column], *, bare: bool) -> Callable[[bytes], list[Any]] | None:
     """Return the function that decodes lines strictly, or None where a column's name has no place in a struct."""
     record = record_type(columns)
-    if record is None or bare:
-        return record and msgspec.json.Decoder(record).decode_lines
+    if record is None:
+        return None
+    if bare:
+        return msgspec.json.Decoder(record).decode_lines
     fields: list[tuple[str, Any] | tuple[str, Any, Any]]
     fields = [("record", record), ("time_extracted", str | None, None), ("version", int | None, None)]
     return msgspec.json.Decoder(msgspec.defstruct("Message", fields, gc=False)).decode_lines
