@@ -23,6 +23,17 @@ def secret_values(config: Mapping[str, Any], schema: Mapping[str, Any]) -> set[s
     return {form for value in _secrets(config, schema) for form in _forms(value) if len(form) >= _SHORTEST}
 
 
+def hide(secrets: Iterable[str]) -> None:
+    """Mask more secrets from now on, in whatever this process logs: tokens that a run has been given."""
+    forms = {form for value in secrets for form in _forms(value) if len(form) >= _SHORTEST}
+    for handler in logging.getLogger().handlers:
+        known = next((f for f in handler.filters if isinstance(f, RedactingFilter)), None)
+        if known is None:
+            handler.addFilter(RedactingFilter(forms))
+        else:
+            known.secrets |= forms
+
+
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return the text with every secret replaced, the longest first, so that no tail of one stays."""
     for secret in sorted(secrets, key=len, reverse=True):
