@@ -17,6 +17,14 @@ from demo import embedded
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+HBA = """
+local all all trust
+host all guarded 127.0.0.1/32 scram-sha-256
+host all barred 127.0.0.1/32 reject
+host all all 127.0.0.1/32 trust
+"""
+"""Who may connect: `guarded` with a password, `barred` not at all, all others without one."""
+
 
 @dataclass(frozen=True)
 class Database:
@@ -46,7 +54,8 @@ def server() -> Iterator[embedded.Server]:
 
     Not in pytest's own temporary folder: every new pytest of this user takes away the rights that the server needs.
     """
-    with tempfile.TemporaryDirectory(prefix="postgres-") as folder, embedded.start(folder) as running:
+    files = {"pg_hba.conf": HBA}
+    with tempfile.TemporaryDirectory(prefix="postgres-") as folder, embedded.start(folder, files=files) as running:
         yield running
 
 

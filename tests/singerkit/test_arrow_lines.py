@@ -52,7 +52,10 @@ CASES = [
         id="another zone is told in UTC",
     ),
     pytest.param(
-        pa.timestamp("us"), [dt.datetime(1, 1, 1, 0, 0, 0, 1)], ['"0001-01-01T00:00:00.000001"'], id="local timestamps"
+        pa.timestamp("us"),
+        [dt.datetime.fromisoformat("0001-01-01T00:00:00.000001")],
+        ['"0001-01-01T00:00:00.000001"'],
+        id="local timestamps",
     ),
     pytest.param(pa.time64("us"), [dt.time(1, 2, 3, 4)], ['"01:02:03.000004"'], id="times"),
     pytest.param(pa.binary(), [b"\x00\xff", None, b""], ['"AP8="', "null", '""'], id="bytes"),

@@ -61,14 +61,17 @@ def sync(database: Database, *, catalog: Any = None, state: Any = None, **config
         except Exception as error:  # noqa: BLE001  # the test looks at it
             run.error = error
     out.flush()
-    lines = out.buffer.getvalue().splitlines()  # type: ignore[attr-defined]  # a BytesIO
+    lines = out.buffer.getvalue().splitlines()
     run.messages = [json.loads(line, parse_float=Decimal) for line in lines]
     return run
 
 
 def discovered(database: Database, **config: Any) -> dict[str, Any]:
     """Return the catalog of a database as JSON."""
-    return json.loads(TapPostgres(config=database.config | config, setup_mapper=False).catalog_json_text)
+    catalog: dict[str, Any] = json.loads(
+        TapPostgres(config=database.config | config, setup_mapper=False).catalog_json_text
+    )
+    return catalog
 
 
 def edited(catalog: Mapping[str, Any], stream: str, column: str | None = None, **words: Any) -> dict[str, Any]:
@@ -105,10 +108,10 @@ class Ended:
         return [line for line in self.stderr.splitlines() if "| ERROR" in line or "Traceback" in line]
 
 
-def execute(folder: Path, config: Mapping[str, Any] | None, *arguments: str, **files: Any) -> Ended:
+def execute(folder: Path, settings: Mapping[str, Any] | None, *arguments: str, **files: Any) -> Ended:
     """Run the executable with a configuration and `catalog=` or `state=` as files."""
     words = [*arguments]
-    given = files if config is None else {"config": config, **files}
+    given = files if settings is None else {"config": settings, **files}
     for name, content in given.items():
         path = folder / f"{name}.json"
         path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")

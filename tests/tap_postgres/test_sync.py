@@ -322,7 +322,7 @@ def test_one_failed_stream_leaves_the_others_complete(t: Database) -> None:
     run = sync(t, catalog=incremental(t, "public-a", "at"), state=before)
 
     assert isinstance(run.error, StreamsFailedError)
-    assert "1 streams failed: public-a" in str(run.error)
+    assert "1 of 2 streams failed: public-a" in str(run.error)
     assert ids(run) == [1, 2, 3]
     assert run.bookmark(S) == {}
     assert run.bookmark("public-a") == before["bookmarks"]["public-a"]

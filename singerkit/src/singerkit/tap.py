@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 import singer_sdk
 from singer_sdk.plugin_base import BaseSingerWriter, PluginBase
 
-from singerkit.errors import SettingsError, SingerkitError, StoppedError, StreamsFailedError
+from singerkit.errors import SettingsError, SingerkitError, StreamsFailedError
 from singerkit.report import Report
 from singerkit.runs import new_run_id
 from singerkit.shell import Shell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import IO
 
     from singer_sdk.singerlib import CatalogEntry
@@ -70,17 +70,8 @@ class ArrowTap(Shell, singer_sdk.Tap):
         self._reset_state_progress_markers()
         if self.state:
             self._state_writer.write_state(self.state)
-        failures = self._absent_streams()
-        selected = [stream for stream in self.arrow_streams if stream.selected]
         try:
-            for stream in selected:
-                self.raise_if_stopped()
-                if error := self._sync(stream):
-                    failures[stream.name] = error
-            if failures:
-                raise self._outcome(
-                    failures, complete=len(selected) > len(failures.keys() & {s.name for s in selected})
-                )
+            self._sync_each([*self._absent_streams(), *(s.name for s in self.arrow_streams if s.selected)])
         except SingerkitError as error:
             self._write_report(str(error))
             raise
@@ -91,40 +82,35 @@ class ArrowTap(Shell, singer_sdk.Tap):
     def close(self) -> None:
         """Let go of what a run held open; a tap that holds something says what."""
 
-    def _sync(self, stream: ArrowStream) -> SingerkitError | None:
-        try:
-            stream.sync()
-        except StoppedError:
-            raise
-        except SingerkitError as error:
-            if "stream" not in error.where:
-                raise
-            self.logger.error("%s", error)  # noqa: TRY400  # one line, by design
-            return error
-        return None
+    def _sync_each(self, names: Sequence[str]) -> None:
+        failed = []
+        for name in names:
+            self.raise_if_stopped()
+            try:
+                self._sync(name)
+            except SingerkitError as error:
+                if "stream" not in error.where or len(names) == 1:
+                    raise
+                self.logger.error("%s", error)  # noqa: TRY400  # one line, by design
+                failed.append(name)
+        if failed:
+            what = f"{len(failed)} of {len(names)} streams failed: {', '.join(failed)}"
+            raise StreamsFailedError(what, remedy="the reasons are above; the others are complete")
 
-    def _absent_streams(self) -> dict[str, SingerkitError]:
+    def _sync(self, name: str) -> None:
+        if name not in self.streams:
+            remedy = "it was dropped, renamed, or is hidden by the settings: refresh the catalog or deselect it"
+            raise SettingsError("the source has no such stream", stream=name, remedy=remedy)
+        self.streams[name].sync()
+
+    def _absent_streams(self) -> list[str]:
         """Return the streams that the catalog selects and the source no longer has."""
         entries: Mapping[str, CatalogEntry] = self.input_catalog or {}
-        absent = [name for name, entry in entries.items() if name not in self.streams and _is_selected(entry)]
-        errors = {name: SettingsError("the source has no such stream", stream=name, remedy=_REFRESH) for name in absent}
-        for error in errors.values():
-            self.logger.error("%s", error)
-        return dict(errors)
-
-    def _outcome(self, failures: Mapping[str, SingerkitError], *, complete: bool) -> SingerkitError:
-        """Return the one error where nothing else was to be synced, else that some streams failed."""
-        if len(failures) == 1 and not complete:
-            return next(iter(failures.values()))
-        names = ", ".join(sorted(failures))
-        return StreamsFailedError(f"{len(failures)} streams failed: {names}", remedy="the reasons are above; run again")
+        return [name for name, entry in entries.items() if name not in self.streams and _is_selected(entry)]
 
     def _write_report(self, outcome: str) -> None:
         if path := self.config.get("report_file"):
             self.report.write(path, outcome)
-
-
-_REFRESH = "it was dropped, renamed, or is hidden by the settings: refresh the catalog or deselect it"
 
 
 def checked_json(file: IO[str], what: str) -> str:

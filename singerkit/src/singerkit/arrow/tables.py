@@ -55,17 +55,18 @@ def table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
 def column(values: list[Any], wanted: pa.Field) -> pa.Array:
     """Return values as a column, or name the column and its type where one does not fit."""
     kind = wanted.type
+    types = {*map(type, values)} - {type(None)}  # one pass decides for the whole column
     try:
         if pa.types.is_string(kind):
-            return pa.array([_text(value) for value in values], kind)
+            return pa.array(values if types <= {str} else [_text(value) for value in values], kind)
         if pa.types.is_floating(kind):
-            return pa.array([None if value is None else _double(value) for value in values], kind)
+            return pa.array(_doubles(values, types), kind)
         if pa.types.is_decimal(kind):
             return pa.array([None if value is None else Decimal(str(value)) for value in values], kind)
         if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-            return _moments(values, kind)
+            return _moments(values, kind, types)
         return pa.array(values, kind)
-    except (pa.ArrowException, ValueError, TypeError, ArithmeticError, OverflowError) as error:
+    except (pa.ArrowException, ValueError, TypeError, ArithmeticError) as error:
         raise SafetyStopError(
             "a value does not fit its column", column=wanted.name, type=str(kind), remedy="correct the stream's schema"
         ) from error
@@ -113,15 +114,15 @@ def _text(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else _ENCODE(value).decode()
 
 
-def _double(value: Any) -> float:
-    if isinstance(value, bool):
+def _doubles(values: list[Any], types: set[type]) -> list[float | None]:
+    if bool in types:
         raise TypeError("a truth value is no number")
-    return float(value)
+    return [None if value is None else float(value) for value in values] if types != {float} else values
 
 
-def _moments(values: list[Any], kind: pa.DataType) -> pa.Array:
+def _moments(values: list[Any], kind: pa.DataType, types: set[type]) -> pa.Array:
     """Parse by Arrow in one go where all are plain texts, else one by one."""
-    if all(value is None or isinstance(value, str) for value in values):
+    if types <= {str}:
         try:
             return pa.array(values, pa.string()).cast(kind)
         except pa.ArrowInvalid:  # another spelling of ISO 8601, such as one without an offset

@@ -86,7 +86,8 @@ def explain(error: ValidationError, known: Iterable[str]) -> str:
         case "required":
             return ", ".join(name for name in asked if name not in instance) + ": missing"
         case "type":
-            return f"{path}: must be {_one_of(asked)}"
+            kinds = [asked] if isinstance(asked, str) else [kind for kind in asked if kind != "null"]
+            return f"{path}: must be {_one_of(kinds)}"
         case "enum":
             return f"{path}: must be {_one_of([value for value in asked if value is not None])}"
         case _:
@@ -110,6 +111,5 @@ def _unknown(name: str, known: Iterable[str]) -> str:
     return f"{name}: unknown" + (f", did you mean {near[0]}?" if near else "")
 
 
-def _one_of(values: str | Sequence[Any]) -> str:
-    names = [values] if isinstance(values, str) else [str(value) for value in values if value != "null"]
-    return " or ".join(names)
+def _one_of(values: Sequence[Any]) -> str:
+    return " or ".join(str(value) for value in values)

@@ -40,7 +40,7 @@ _BY_TEXT: tuple[tuple[str, type[SingerkitError], str], ...] = (
         "check user and password",
     ),
     (
-        r"no pg_hba\.conf entry",
+        r"pg_hba\.conf",
         CredentialsError,
         "the server's pg_hba.conf must let this user in from here, or try another ssl_mode",
     ),

@@ -113,6 +113,7 @@ SETTINGS = (
         "Seconds that one query may take, enforced by the server. Unset: as the server says.",
         schema=_COUNT,
     ),
+    Setting("report_file", "string", "Report file", "Where to write what the run did, stream by stream, as JSON."),
     Setting(
         "application_name", "string", "Application name", "How the sessions show in pg_stat_activity.", "tap-postgres"
     ),
