@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_delta.keys import KeySet, last_per_key
+from target_delta.keys import Ascending, KeySet, last_per_key
 
 VALUES: dict[str, tuple[pa.DataType, list[Any]]] = {
     "int": (pa.int64(), [1, 2, 2**53 + 1, 2**53, -1]),
@@ -90,3 +91,14 @@ def test_positions_point_at_equal_keys(wanted: list[tuple[int, str, int]], rows:
     found = KeySet(unique, ["x", "y"]).positions(as_table(rows)).to_pylist()
 
     assert found == [where.get((x, y)) for x, y, _ in rows]
+
+
+@given(st.lists(ROWS, max_size=4), st.sampled_from([["x"], ["y", "x"]]))
+def test_rising_keys_are_known_without_a_look(pieces: list[list[tuple[int, str, int]]], keys: list[str]) -> None:
+    """Rows are ascending where every key is greater than the one before it, whatever pieces they come in."""
+    ascending = Ascending(keys)
+    for piece in pieces:
+        ascending.add(as_table(piece))
+
+    rows = [tuple(row[key] for key in keys) for piece in pieces for row in as_table(piece).to_pylist()]
+    assert ascending.holds == all(before < after for before, after in pairwise(rows))

@@ -169,7 +169,7 @@ class Committer:
 def check_removes(change: Change, snapshot: Snapshot) -> None:
     """Stop where a file that goes is not a live one: the rows that replace it would stand beside it."""
     live = {file.path for file in snapshot.files} if change.removes else set()
-    if lost := [file.path for file in change.removes if file.path not in live]:
+    if lost := [file.path for file in change.removes if file.path not in live or not file.is_removable]:
         raise SafetyStopError(
             "a file that should be replaced is not in the table; nothing was committed",
             remedy="run again; if it stays, report it",
@@ -193,5 +193,9 @@ def add_action(file: DataFile) -> AddAction:
 def remove_action(file: LiveFile) -> RemoveAction:
     """Return what takes a live file out of the table."""
     return RemoveAction(
-        path=file.path, data_change=True, deletion_timestamp=int(time.time() * _MS), size=file.size, partition_values={}
+        path=file.path,
+        data_change=True,
+        deletion_timestamp=int(time.time() * _MS),
+        size=file.size,
+        partition_values=dict(file.partition),
     )

@@ -55,14 +55,25 @@ class DataFile:
 class FileWriter:
     """Gathers tables into row groups, row groups into files, and begins the next file at the size of the layout."""
 
-    def __init__(self, store: Store, schema: pa.Schema, keys: Sequence[str], layout: Layout, folder: str = "") -> None:
+    def __init__(  # what a file is made of
+        self,
+        store: Store,
+        schema: pa.Schema,
+        keys: Sequence[str],
+        layout: Layout,
+        *,
+        folder: str = "",
+        partition: Mapping[str, str | None] | None = None,
+    ) -> None:
         self.store = store
         self.schema = schema
         self.keys = frozenset(keys)
         self.layout = layout
         self.folder = folder
+        self.partition = dict(partition or {})
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
+        self.waiting_bytes = 0
         self._open: _OpenFile | None = None
         self._done: list[DataFile] = []
 
@@ -72,8 +83,13 @@ class FileWriter:
             return
         self._waiting.append(table)
         self._waiting_rows += table.num_rows
+        self.waiting_bytes += table.nbytes
         if self._waiting_rows >= ROW_GROUP_ROWS:
             self._write_groups(whole=True)
+
+    def spill(self) -> None:
+        """Write what waits for its row group to be full: memory is short."""
+        self._write_groups(whole=False)
 
     def roll(self) -> None:
         """End the current file, so that what follows lies in another one."""
@@ -90,7 +106,7 @@ class FileWriter:
 
     def abandon(self) -> None:
         """Delete what was written since the last `finish`; no log names it."""
-        self._waiting, self._waiting_rows = [], 0
+        self._waiting, self._waiting_rows, self.waiting_bytes = [], 0, 0
         if self._open is not None:
             self._open.close()
             self.store.delete([self._open.path])
@@ -113,6 +129,7 @@ class FileWriter:
         self._file().write(rows.slice(0, count))
         rest = rows.slice(count)
         self._waiting, self._waiting_rows = ([rest], rest.num_rows) if rest.num_rows else ([], 0)
+        self.waiting_bytes = rest.nbytes
         if self._open is not None and self._open.size >= self.layout.file_bytes:
             self._done.append(self._open.finish())
             self._open = None
@@ -120,20 +137,21 @@ class FileWriter:
     def _file(self) -> _OpenFile:
         if self._open is None:
             path = f"{self.folder}part-{uuid.uuid4()}.zstd.parquet".replace("zstd", self.layout.codec)
-            self._open = _OpenFile(self.store, path, self.schema, self.keys, self.layout)
+            self._open = _OpenFile(self, path)
         return self._open
 
 
 class _OpenFile:
     """One Parquet file on its way to the store."""
 
-    def __init__(self, store: Store, path: str, schema: pa.Schema, keys: frozenset[str], layout: Layout) -> None:
+    def __init__(self, owner: FileWriter, path: str) -> None:
         self.path = path
-        self.schema = schema
-        self.keys = keys
-        self.layout = layout
+        self.schema = owner.schema
+        self.keys = owner.keys
+        self.layout = owner.layout
+        self.partition = owner.partition
         self.nan: set[str] = set()
-        self.sink = store.create(path)
+        self.sink = owner.store.create(path)
         self.writer: Any = None
 
     @property
@@ -163,6 +181,7 @@ class _OpenFile:
             size=size,
             rows=footer.num_rows,
             stats=file_statistics(self.schema, footer, keys=self.keys, nan=self.nan),
+            partition=self.partition,
             modified_ms=int(time.time() * _MS),
         )
 

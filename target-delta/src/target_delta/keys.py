@@ -23,6 +23,8 @@ _MOST_CODES = 1 << 62
 
 def last_rows(table: pa.Table, keys: Sequence[str]) -> Codes:
     """Return the positions of the last row of every key, ascending."""
+    if len(keys) == 1 and (numbers := _numbers(table, keys[0])) is not None and _differ(numbers):
+        return np.arange(table.num_rows)
     codes, distinct = _dense(table, keys)
     if distinct >= table.num_rows:
         return np.arange(table.num_rows)
@@ -36,6 +38,24 @@ def last_per_key(table: pa.Table, keys: Sequence[str]) -> pa.Table:
     """Return the table with the last row of every key, in the order of the rows that stay."""
     last = last_rows(table, keys)
     return table if len(last) == table.num_rows else table.take(pa.array(last))
+
+
+class Ascending:
+    """Whether the keys of rows that come piece by piece rise strictly from the first row to the last: none repeats."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = tuple(keys)
+        self.holds = bool(self.keys)
+        self._last: pa.Table | None = None
+
+    def add(self, table: pa.Table) -> None:
+        """Look at the rows that follow those before."""
+        if not self.holds or not table.num_rows:
+            return
+        keys = table.select(self.keys)
+        whole = keys if self._last is None else pa.concat_tables([self._last, keys])
+        self.holds = bool(pc.all(_rises(whole.slice(1), whole.slice(0, whole.num_rows - 1)), min_count=0).as_py())
+        self._last = keys.slice(keys.num_rows - 1)
 
 
 class KeySet:
@@ -67,6 +87,28 @@ class KeySet:
             known &= index.is_valid().to_numpy(zero_copy_only=False)
             total = total * len(values) + index.fill_null(0).to_numpy(zero_copy_only=False)
         return np.where(known, total, -1)
+
+
+def _rises(later: pa.Table, earlier: pa.Table) -> pa.ChunkedArray:
+    """Return for every row whether its key is greater than that of the row beside it, column after column."""
+    rises = None
+    for after, before in zip(reversed(later.columns), reversed(earlier.columns), strict=True):
+        greater = pc.greater(after, before)
+        rises = greater if rises is None else pc.or_(greater, pc.and_(pc.equal(after, before), rises))
+    return rises
+
+
+def _numbers(table: pa.Table, key: str) -> Codes | None:
+    """Return a key column as numbers that are equal where the keys are, if its type is a number of a fixed size."""
+    kind = table.schema.field(key).type
+    if pa.types.is_integer(kind) or pa.types.is_timestamp(kind):
+        return np.asarray(table[key].cast(pa.int64()).to_numpy())
+    return None
+
+
+def _differ(numbers: Codes) -> bool:
+    ordered = np.sort(numbers)
+    return not bool((ordered[1:] == ordered[:-1]).any())
 
 
 def _dense(table: pa.Table, keys: Sequence[str]) -> tuple[Codes, int]:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
-from target_delta.files import FileWriter
-from target_delta.keys import last_per_key
+from target_delta.keys import Ascending, last_per_key
+from target_delta.partition import PartitionedWriter
 from target_delta.plan import Change, Upsert
 from target_delta.schema import conform, evolve
-from target_delta.unique import drop_repeated
+from target_delta.unique import Kept, drop_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,13 +60,14 @@ class Appender:
     schema: pa.Schema
     layout: Layout
     streams = True
-    _writer: FileWriter | None = None
+    _writer: PartitionedWriter | None = None
 
     def write(self, rows: pa.Table) -> None:
         """Write rows to files that no log names yet, with the columns that the table has or gets."""
         if self._writer is None:
-            columns = self.committer.ready(self.schema).schema
-            self._writer = FileWriter(self.committer.table.store, columns, (), self.layout)
+            seen = self.committer.ready(self.schema)
+            store = self.committer.table.store
+            self._writer = PartitionedWriter(store, seen.schema, seen.partition_by, (), self.layout)
         self._writer.write(fitted(rows, self._writer.schema))
 
     def settle(self, so_far: SoFar) -> Change:
@@ -129,12 +130,19 @@ class Stager:
     layout: Layout
     staging: Staging
     streams = True
-    _writer: FileWriter | None = None
+    _writer: PartitionedWriter | None = None
+
+    def __post_init__(self) -> None:
+        self._order = Ascending(self.keys)
+        self._order.holds &= not self.staging.entries  # another run's rows were not seen here
 
     def write(self, rows: pa.Table) -> None:
         """Write rows to files of the load."""
+        self._order.add(rows)
         if self._writer is None:
-            self._writer = FileWriter(self.committer.table.store, self.schema, self.keys, self.layout)
+            seen = self.committer.table.snapshot()
+            by = seen.partition_by if seen else ()
+            self._writer = PartitionedWriter(self.committer.table.store, self.schema, by, self.keys, self.layout)
         self._writer.write(rows)
 
     def settle(self, so_far: SoFar) -> Change:
@@ -154,7 +162,7 @@ class Stager:
         """Put the staged rows in the place of all rows of the table, in one commit.
 
         1. Settle what was written, and bring the columns of all manifests together.
-        2. Leave the last row of every key.
+        2. Leave the last row of every key; rows that came in the order of their keys need no look.
         3. Commit: all old files go, the staged ones come, the schema becomes the one of the load.
         4. Forget the manifests.
         """
@@ -163,7 +171,9 @@ class Stager:
         for later in [entry.schema for entry in self.staging.entries[1:]] + [self.schema]:
             schema = evolve(schema, later)
         store, alive = self.committer.table.store, self.committer.alive
-        kept = drop_repeated(store, self.staging.files, schema, self.keys, self.layout, alive)  # 2
+        kept = Kept(self.staging.files)
+        if not self._order.holds:
+            kept = drop_repeated(store, kept.files, schema, self.keys, self.layout, alive)  # 2
         change = Change(kept.files, replaces=True, reusable=True, inserted=sum(file.rows for file in kept.files))
         landed = self.committer.commit(schema, lambda _: change, full_load=self.staging.version, bookmark=bookmark)  # 3
         self.staging.forget()  # 4

@@ -14,8 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from target_delta.files import ROW_GROUP_ROWS, DataFile, FileWriter
+from target_delta.files import ROW_GROUP_ROWS
 from target_delta.keys import KeySet
+from target_delta.partition import PartitionedWriter, filled, parts
 from target_delta.schema import conform
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from target_delta.files import Layout
+    from target_delta.files import DataFile, FileWriter, Layout
+    from target_delta.partition import Values
     from target_delta.store import Store
     from target_delta.table import LiveFile, Snapshot
 
@@ -69,22 +71,28 @@ class Upsert:
     """Called between files and row groups; raises where the run was told to stop."""
 
     def plan(self, snapshot: Snapshot) -> Change:
-        """Write the files that take the place of every file that holds an affected key, and one for what is new.
+        """Write the files that take the place of every file that holds an affected key, and of what is new.
 
         1. Leave out the files whose statistics say that they hold none of the keys.
         2. Read the key columns of the others; without a hit the rows are an append.
-        3. Write each hit file again without its affected rows, followed by the rows that replace them.
-        4. Write the rows whose key was in no file.
+        3. Partition by partition, write each hit file again without its affected rows, followed by the rows that
+           replace them, so that files stay as narrow in keys as they were.
+        4. Write the rows whose key was in no file of their partition: a key found in another one has moved.
         """
         wanted = KeySet(self.rows, self.keys)
         hits = [hit for file in candidates(snapshot, wanted) if (hit := self._look(file, snapshot, wanted))]  # 1, 2
-        placed = np.zeros(self.rows.num_rows, dtype=bool)
-        with FileWriter(self.store, snapshot.schema, self.keys, self.layout) as writer:
-            for hit in hits:  # 3
-                self._rewrite(hit, snapshot, placed, writer)
-            writer.write(self.rows.filter(pa.array(~placed)) if hits else self.rows)  # 4
-            adds = writer.finish()
-        updated = int(placed.sum())
+        with PartitionedWriter(self.store, snapshot.schema, snapshot.partition_by, self.keys, self.layout) as out:
+            fresh = dict(parts(self.rows, snapshot.partition_by)) if self.rows.num_rows else {}
+            for values in dict.fromkeys([*(_values(hit.file, snapshot) for hit in hits), *fresh]):
+                here = [hit for hit in hits if _values(hit.file, snapshot) == values]
+                waiting = np.zeros(self.rows.num_rows, dtype=bool)
+                waiting[fresh.get(values, pa.array([], pa.int64())).to_numpy()] = True
+                for hit in here:  # 3
+                    self._rewrite(hit, snapshot, waiting, out.writer(values))
+                self._write(np.flatnonzero(waiting), out.writer(values))  # 4
+                out.writer(values).roll()
+            adds = out.finish()
+        updated = len(np.unique(np.concatenate([hit.replaced_by for hit in hits]))) if hits else 0
         return Change(adds, [hit.file for hit in hits], inserted=self.rows.num_rows - updated, updated=updated)
 
     def _look(self, file: LiveFile, snapshot: Snapshot, wanted: KeySet) -> _Hit | None:
@@ -94,15 +102,22 @@ class Upsert:
         replaced_by = positions.drop_null().to_numpy().astype(np.int64)
         return _Hit(file, positions.is_valid(), np.unique(replaced_by)) if len(replaced_by) else None
 
-    def _rewrite(self, hit: _Hit, snapshot: Snapshot, placed: NDArray[np.bool_], writer: FileWriter) -> None:
+    def _rewrite(self, hit: _Hit, snapshot: Snapshot, waiting: NDArray[np.bool_], writer: FileWriter) -> None:
         start = 0
         for rows in read(self.store, hit.file, snapshot.schema):
             self.alive()
-            writer.write(rows.filter(pc.invert(hit.mask.slice(start, rows.num_rows))))
+            writer.write(rows.filter(pc.invert(hit.mask.slice(start, rows.num_rows))).select(writer.schema.names))
             start += rows.num_rows
-        fresh = hit.replaced_by[~placed[hit.replaced_by]]  # a key that stood in two files comes back once
-        writer.write(self.rows.take(pa.array(fresh)))
-        placed[fresh] = True
+        placed = hit.replaced_by[waiting[hit.replaced_by]]  # a key that stood in two files comes back once
+        self._write(placed, writer)
+        waiting[placed] = False
+
+    def _write(self, positions: NDArray[np.int64], writer: FileWriter) -> None:
+        writer.write(self.rows.select(writer.schema.names).take(pa.array(positions)))
+
+
+def _values(file: LiveFile, snapshot: Snapshot) -> Values:
+    return tuple(file.partition[column] for column in snapshot.partition_by)
 
 
 def read(
@@ -113,26 +128,34 @@ def read(
     with store.open(file.path) as source, pq.ParquetFile(source) as parquet:
         present = [name for name in wanted.names if name in parquet.schema_arrow.names]
         for batch in parquet.iter_batches(ROW_GROUP_ROWS, columns=present, use_threads=False):
-            yield pa.Table.from_batches([conform(batch, wanted)])
+            rows = filled(pa.Table.from_batches([batch]), file.partition, wanted)
+            yield pa.Table.from_batches([conform(one, wanted) for one in rows.to_batches()], schema=wanted)
 
 
 def candidates(snapshot: Snapshot, wanted: KeySet) -> list[LiveFile]:
     """Return the live files whose statistics allow one of the keys, in the order of their first key."""
-    names = set(snapshot.actions.column_names)
-    ranges = [_Ranges(snapshot.actions, key, wanted) for key in wanted.keys if {f"min.{key}", f"max.{key}"} <= names]
+    ranges = [_Ranges(*bounds, wanted.values(key)) for key in wanted.keys if (bounds := _bounds(snapshot, key))]
     chosen = [place for place in range(len(snapshot.files)) if all(r.may_hold(place) for r in ranges)]
     if ranges:
         chosen.sort(key=ranges[0].order)
     return [snapshot.files[place] for place in chosen]
 
 
+def _bounds(snapshot: Snapshot, key: str) -> tuple[list[Any], list[Any]] | None:
+    """Return the least and greatest values of a key column, file by file; a partition column has one value a file."""
+    names = [f"partition.{key}"] * 2 if key in snapshot.partition_by else [f"min.{key}", f"max.{key}"]
+    if not set(names) <= set(snapshot.actions.column_names):
+        return None
+    return snapshot.actions[names[0]].to_pylist(), snapshot.actions[names[1]].to_pylist()
+
+
 class _Ranges:
     """The bounds of one key column in every live file, beside the values that are looked for."""
 
-    def __init__(self, actions: pa.Table, key: str, wanted: KeySet) -> None:
-        self.low = actions[f"min.{key}"].to_pylist()
-        self.high = actions[f"max.{key}"].to_pylist()
-        self.values = _Sorted(wanted.values(key))
+    def __init__(self, low: list[Any], high: list[Any], values: pa.Array) -> None:
+        self.low = low
+        self.high = high
+        self.values = _Sorted(values)
 
     def may_hold(self, place: int) -> bool:
         """Return whether a value that is looked for lies within the bounds of the file, or the bounds are unknown."""

@@ -5,10 +5,10 @@ Takes a store and Arrow schemas; gives snapshots. Refuses a table that is anothe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, TableFeatures, write_deltalake
@@ -17,7 +17,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from singerkit.errors import SafetyStopError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from target_delta.store import Store
 
@@ -25,6 +25,7 @@ APP_ID = "target-delta"
 FULL_LOAD_ID = "target-delta.full-load"
 """The transaction of this name holds the version of the last full load that was swapped in."""
 ONE_TRY = 0  # delta-rs's own retry commits an insert beside a foreign one: a key doubles
+_KEPT = "!$&'()+,/:;=@~"  # what delta-rs does not encode in a path, beside letters, digits and _.-
 _OURS = {"timestampNtz"}  # the table features that our own reading and writing of files respects
 _HARMLESS = {"appendOnly", "invariants", "v2Checkpoint", "vacuumProtocolCheck", "inCommitTimestamp", "domainMetadata"}
 
@@ -36,6 +37,13 @@ class LiveFile:
     path: str
     size: int
     rows: int | None
+    partition: Mapping[str, str | None] = field(default_factory=dict)
+    logged: str = ""
+
+    @property
+    def is_removable(self) -> bool:
+        """Whether a Remove by delta-rs names this file as the log does; else nothing goes and rows double."""
+        return quote(self.path, safe=_KEPT) == self.logged
 
 
 class Snapshot:
@@ -67,17 +75,19 @@ class Snapshot:
     @cached_property
     def files(self) -> list[LiveFile]:
         """The live files, in the order of `actions`."""
-        columns = self.actions.select(["path", "size_bytes", "num_records"]).to_pylist()
-        return [LiveFile(unquote(row["path"]), row["size_bytes"], row["num_records"]) for row in columns]
-
-    @cached_property
-    def names_are_plain(self) -> bool:
-        """Whether every path is written in the log as it is on disk.
-
-        delta-rs encodes the path of a Remove by rules of its own: where they differ from the writer's, nothing is
-        removed and rows double.
-        """
-        return all(file.path == path for file, path in zip(self.files, self.actions["path"].to_pylist(), strict=True))
+        texts = {
+            column: self.actions[f"partition.{column}"].cast(pa.string()).to_pylist() for column in self.partition_by
+        }
+        return [
+            LiveFile(
+                path=unquote(row["path"]),
+                size=row["size_bytes"],
+                rows=row["num_records"],
+                partition={column: values[place] for column, values in texts.items()},
+                logged=row["path"],
+            )
+            for place, row in enumerate(self.actions.select(["path", "size_bytes", "num_records"]).to_pylist())
+        ]
 
     @cached_property
     def foreign_features(self) -> list[str]:

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from target_delta.files import DataFile, FileWriter
 from target_delta.keys import last_rows
+from target_delta.partition import PartitionedWriter
 from target_delta.plan import read
 
 if TYPE_CHECKING:
@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from target_delta.files import Layout
+    from target_delta.files import DataFile, Layout
     from target_delta.store import Store
 
-SLICE_ROWS = 8_000_000  # keys in memory at once
+SLICE_BYTES = 128 << 20  # of memory for the keys that are looked at together
+FIXED_BYTES, TEXT_BYTES = 32, 128  # that a key column of a fixed size, or of texts, costs a row while it is sorted out
 SAMPLE_ROWS = 100_000
 
 
@@ -66,13 +67,18 @@ def _kept_rows(
     """Return for every file which of its rows stay."""
     starts = np.cumsum([0, *(file.rows for file in files)])
     keep = np.zeros(starts[-1], dtype=bool)
-    slices = -(-int(starts[-1]) // SLICE_ROWS)
-    key, edges = (keys[0], [None, None]) if slices == 1 else _edges(store, files, schema, keys, slices)
+    slices = -(-int(starts[-1]) * _row_bytes(schema, keys) // SLICE_BYTES)
+    key, edges = (keys[0], [None, None]) if slices <= 1 else _edges(store, files, schema, keys, slices)
     for low, high in pairwise(edges):
         alive()
         rows, table = _slice(store, files, schema, keys, key, low, high)
         keep[rows[last_rows(table, keys)]] = True
     return [keep[start:end] for start, end in pairwise(starts)]
+
+
+def _row_bytes(schema: pa.Schema, keys: Sequence[str]) -> int:
+    fixed = [pa.types.is_primitive(schema.field(key).type) for key in keys]
+    return sum(FIXED_BYTES if one else TEXT_BYTES for one in fixed)
 
 
 def _slice(
@@ -125,7 +131,7 @@ def _without(
     store: Store, file: DataFile, mask: NDArray[np.bool_], schema: pa.Schema, keys: Sequence[str], layout: Layout
 ) -> list[DataFile]:
     start = 0
-    with FileWriter(store, schema, keys, layout) as writer:
+    with PartitionedWriter(store, schema, tuple(file.partition), keys, layout) as writer:
         for table in read(store, file, schema):
             writer.write(table.filter(pa.array(mask[start : start + table.num_rows])))
             start += table.num_rows
