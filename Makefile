@@ -10,14 +10,14 @@ demo: .venv/bin/uv  ## PostgreSQL into Delta, twice, on this machine
 
 test: .venv/bin/uv  ## the whole suite
 	@$(RUN) -m tools.setup workspace meltano strangers
-	@$(RUN) -m pytest -n auto
+	@$(RUN) -m pytest -n logical --dist loadgroup
 
 check: .venv/bin/uv  ## format, lint, types and the fast tests, in under a minute
 	@$(RUN) -m tools.setup workspace
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
-	@$(RUN) -m pytest -n auto -m "not slow" -q
+	@$(RUN) -m pytest -n logical -m "not slow" -q
 
 format: .venv/bin/uv  ## what `make check` can mend by itself
 	@$(RUN) -m tools.setup workspace
@@ -30,7 +30,7 @@ docs: .venv/bin/uv  ## build/site, warnings as errors
 
 bench: .venv/bin/uv  ## the figures, in interleaved rounds
 	@$(RUN) -m tools.setup workspace meltano
-	@$(RUN) -m bench
+	@$(RUN) -m bench.postgres_delta
 
 install: .venv/bin/uv  ## Meltano and its plugins, ready for `.venv-meltano/bin/meltano run`
 	@$(RUN) -m tools.setup workspace meltano

@@ -1,6 +1,6 @@
 """`make demo`: a shop's PostgreSQL into Delta tables, then only what changed; prints what a person wants to see.
 
-Takes nothing; gives tables under build/demo/warehouse. Refuses to leave a server behind, however it ends.
+Takes a folder, or build/demo; gives tables under its warehouse. Refuses to leave a server behind, however it ends.
 """
 
 from __future__ import annotations
@@ -15,28 +15,31 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from demo.embedded import Server, start
+from demo.embedded import Server, StartError, start
 from demo.project import FailedError, Project, meltano
 from demo.summary import summary
 from tools.setup import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 FOLDER = ROOT / "build/demo"
 SNIPPET = """\
-from deltalake import DeltaTable
-orders = DeltaTable("build/demo/warehouse/public-orders")
-print(orders.to_pyarrow_table(columns=["status"]).group_by("status").aggregate([([], "count_all")]).to_pydict())"""
+from deltalake import DeltaTable, QueryBuilder
+orders = DeltaTable("{warehouse}/public-orders")
+sql = "SELECT status, count(*) AS orders, sum(total) AS total FROM orders GROUP BY status ORDER BY status"
+for row in QueryBuilder().register("orders", orders).execute(sql).read_all().to_struct_array().to_pylist():
+    print(row)"""
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Go through the demo and return its exit code."""
+    folder = Path(arguments[0]).resolve() if arguments else FOLDER
     signal.signal(signal.SIGTERM, lambda signum, _: sys.exit(128 + signum))  # unwinds, and so stops the server
     try:
         with tempfile.TemporaryDirectory(prefix="demo-") as temporary:
-            _demo(Path(temporary))
-    except FailedError as error:
+            _demo(folder, Path(temporary))
+    except (FailedError, StartError) as error:
         print(f"\nthe demo stopped: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -45,13 +48,13 @@ def main() -> int:
     return 0
 
 
-def _demo(temporary: Path) -> None:
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir(parents=True)
+def _demo(folder: Path, temporary: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     with _step("install tap-postgres and target-delta with Meltano"):
-        meltano(FOLDER, "install", "tap-postgres", "target-delta")
+        meltano(folder, "install", "tap-postgres", "target-delta")
     with start(temporary / "server") as server:
-        project = Project(FOLDER, server)
+        project = Project(folder, server)
         with _step("fill a shop: nine tables, 203,160 rows"):
             server.psql(_script("shop"))
         with _step("meltano run tap-postgres target-delta"):
@@ -78,10 +81,13 @@ def _compare(server: Server, project: Project) -> None:
 
 
 def _show_query(project: Project) -> None:
-    print(f"The Delta tables are in {project.warehouse.relative_to(ROOT)}. Query one with .venv/bin/python:\n")
-    print("".join(f"    {line}\n" for line in SNIPPET.splitlines()))
-    answer = subprocess.run([sys.executable, "-c", SNIPPET], cwd=ROOT, capture_output=True, text=True, check=True)
-    print(f"which says\n\n    {answer.stdout}")
+    warehouse = project.warehouse.relative_to(ROOT) if project.warehouse.is_relative_to(ROOT) else project.warehouse
+    snippet = SNIPPET.replace("{warehouse}", str(warehouse))
+    print(f"The Delta tables are in {warehouse}. Query one with .venv/bin/python:\n")
+    print("".join(f"    {line}\n" for line in snippet.splitlines()))
+    answer = subprocess.run([sys.executable, "-c", snippet], cwd=ROOT, capture_output=True, text=True, check=True)
+    print("which says\n")
+    print("".join(f"    {line}\n" for line in answer.stdout.splitlines()), end="")
 
 
 @contextlib.contextmanager
@@ -98,4 +104,4 @@ def _script(name: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
