@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
     Build = Callable[[Sequence[Any]], pa.Array]
 
-_SAFE_DIGITS = 38  # a longer text can overflow inside Arrow's cast, which then wraps around without a word
+# Arrow casts these texts to decimals rightly or not at all. Without a word, a text of more digits can wrap around
+# (39 nines become a negative number), and one with an exponent can lose its value (1e-94 becomes 0).
+_CAST_EXACTLY = r"^[+-]?[0-9.]{1,38}$"
 
 
 def record_type(columns: Sequence[Column]) -> type[msgspec.Struct] | None:
@@ -147,9 +149,8 @@ def _texts(values: Sequence[Any]) -> pa.StringArray:
 
 
 def _decimals(texts: pa.StringArray, kind: pa.DataType) -> pa.Array:
-    longest = pc.max(pc.binary_length(texts)).as_py()
-    if longest is not None and longest > _SAFE_DIGITS:
-        raise ValueError("too long to be cast in bulk")
+    if not pc.all(pc.match_substring_regex(texts, _CAST_EXACTLY)).as_py():
+        raise ValueError("perhaps not cast exactly in bulk")
     return texts.cast(kind)
 
 
