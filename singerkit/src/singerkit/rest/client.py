@@ -6,7 +6,9 @@ Takes requests; gives answers with a verdict. Refuses to carry a credential to a
 from __future__ import annotations
 
 import copy
+import functools
 import logging
+import os
 import random
 import threading
 import time
@@ -19,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 import tenacity
+import urllib3
 from requests.adapters import HTTPAdapter
 
 from singerkit.errors import CredentialsError, SettingsError, SingerkitError, UnavailableError
@@ -40,8 +43,7 @@ _REDIRECTING = frozenset({301, 302, 303, 307, 308})
 _TRANSIENT = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
-    requests.exceptions.ChunkedEncodingError,
-    requests.exceptions.ContentDecodingError,
+    urllib3.exceptions.HTTPError,  # while a body is read: cut, undecodable, or silent
 )
 
 
@@ -112,6 +114,7 @@ class Client:
         self.sent = 0
         self.session = _session(source.concurrency + 1)
         self.decoder = msgspec.json.Decoder(float_hook=Decimal)  # the literal's digits, not a double's
+        self.proxies = functools.cache(_proxies)
         self.signer = source.auth.signer(self._send_login)
 
     def send(self, request: Request, sending: Sending | None = None) -> tuple[Verdict, Answer]:
@@ -184,8 +187,9 @@ class Client:
         try:
             for _ in range(_REDIRECTS):
                 response = self._transmit(sent)
+                content: bytes = response.raw.read(decode_content=True)  # requests would read in pieces of 10 kB
                 if response.status_code not in _REDIRECTING or "location" not in response.headers:
-                    answer, why = self._decoded(response)
+                    answer, why = self._decoded(response, content)
                     return answer, sent, why
                 sent = self._redirected(request, response, signed=signed)
         except _TRANSIENT as error:
@@ -223,20 +227,22 @@ class Client:
                 headers={**request.headers},
                 timeout=self.timeout_s,
                 allow_redirects=False,
+                proxies=self.proxies(origin(request.url)),
+                stream=True,
             )
         except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
             raise SettingsError("this is no address", **_place(request), remedy="check the base address") from error
 
-    def _decoded(self, response: requests.Response) -> tuple[Answer, str]:
+    def _decoded(self, response: requests.Response, content: bytes) -> tuple[Answer, str]:
         headers = {name.lower(): value for name, value in response.headers.items()}
         good = 200 <= response.status_code < 300
         try:
-            body = self.decoder.decode(response.content) if response.content.strip() else None
+            body = self.decoder.decode(content) if content.strip() else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            text = response.content[:4000].decode("utf-8", "replace")
+            text = content[:4000].decode("utf-8", "replace")
             answer = Answer(response.status_code, headers, None, text)
             return answer, "its answer is not JSON, or is cut" if good else ""
-        text = "" if good else response.content[:4000].decode("utf-8", "replace")
+        text = "" if good else content[:4000].decode("utf-8", "replace")
         return Answer(response.status_code, headers, body, text), ""
 
     def _again(
@@ -296,7 +302,8 @@ class Client:
 
 def _session(connections: int) -> requests.Session:
     session = requests.Session()
-    session.auth = lambda prepared: prepared  # else requests adds what a .netrc holds
+    session.trust_env = False  # else requests adds what a .netrc holds, and reads the environment for each request
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
@@ -304,11 +311,17 @@ def _session(connections: int) -> requests.Session:
     return session
 
 
+def _proxies(of: tuple[str, str, int | None]) -> dict[str, str]:
+    """Return the proxies that the environment names for an origin."""
+    scheme, host, port = of
+    return dict(requests.utils.get_environ_proxies(f"{scheme}://{host}:{port}"))
+
+
 def _plain(error: Exception) -> str:
     match error:
-        case requests.exceptions.Timeout():
+        case requests.exceptions.Timeout() | urllib3.exceptions.TimeoutError():
             return "it does not answer in time"
-        case requests.exceptions.ChunkedEncodingError() | requests.exceptions.ContentDecodingError():
+        case urllib3.exceptions.HTTPError():
             return "its answer is cut"
         case requests.exceptions.SSLError():
             return "its certificate is not accepted"

@@ -6,6 +6,7 @@ Takes a source, its rows and a configuration; gives streams. Refuses rows that b
 from __future__ import annotations
 
 import importlib.resources
+import sys
 import tempfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ from singerkit.tap import ArrowTap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from importlib.resources.abc import Traversable
 
     import pyarrow as pa
 
@@ -153,10 +155,10 @@ class RestTap(ArrowTap):
         """Return the rows; a tap whose rows come from settings answers from them."""
         return self.endpoints
 
-    def schema_folder(self) -> Any:
-        """Return the folder that schema files are below: the tap's own package."""
+    def schema_folder(self) -> Traversable | None:
+        """Return the folder that schema files are below: the tap's own package, or None for a tap without one."""
         package = type(self).__module__.partition(".")[0]
-        return importlib.resources.files(package)
+        return importlib.resources.files(package) if hasattr(sys.modules[package], "__path__") else None
 
     def discover_streams(self) -> Sequence[RestStream]:
         """Return a stream for each row; wrong rows are refused all at once."""

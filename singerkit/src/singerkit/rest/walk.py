@@ -87,7 +87,7 @@ def _records(endpoint: Endpoint, answer: Answer) -> list[dict[str, Any]]:
             records=endpoint.records,
             remedy="correct `records`, or set `records_optional` where the vendor leaves them out",
         )
-    if any(not isinstance(record, dict) for record in found or ()):
+    if {*map(type, found or ())} - {dict}:
         raise SafetyStopError(
             "what the row calls records are no objects",
             stream=endpoint.name,
