@@ -150,7 +150,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 def test_the_command_line_lists_them() -> None:
-    """`singerkit plugins` is a table; `--verbose` adds the class and says what is disabled; `--json` is for programs."""
+    """`singerkit plugins` is a table; `--verbose` adds class and reason; `--json` is for programs."""
     plain = CliRunner().invoke(cli, ["plugins"])
     verbose = CliRunner().invoke(cli, ["plugins", "--verbose"])
     as_json = CliRunner().invoke(cli, ["plugins", "--json", "--verbose"])

@@ -53,12 +53,10 @@ class Plugin:
         try:
             found = _imported(self.target)
         except ImportError as error:
-            name = getattr(error, "name", None) or ""
-            reason = f"{name} is not installed" if isinstance(error, ModuleNotFoundError) else str(error)
-            raise self._disabled(
-                reason, f"pip install --upgrade {self.package or self.target.partition('.')[0]}"
-            ) from error
-        except Exception as error:  # noqa: BLE001  # a broken package must not hide the others
+            missing = isinstance(error, ModuleNotFoundError)
+            remedy = f"pip install --upgrade {self.package or self.target.partition('.')[0]}"
+            raise self._disabled(f"{error.name} is not installed" if missing else str(error), remedy) from error
+        except Exception as error:  # whatever a package does wrong, it must not hide the others
             raise self._disabled(f"its import fails with {type(error).__name__}", "report it to its author") from error
         if reason := wrong_class(found, self.kind):
             raise self._disabled(reason, f"correct the entry point of {self.package or self.target}")
@@ -131,11 +129,11 @@ def _plugin(point: EntryPoint) -> Plugin:
         point.name,
         kind,
         point.value,
-        package=about["Name"],
-        version=about["Version"],
-        label=about["Summary"] or "",
+        package=about.get("Name", ""),
+        version=about.get("Version", ""),
+        label=about.get("Summary", ""),
         category=_category(point.dist),
-        keywords=tuple(word.strip() for word in (about["Keywords"] or "").split(",") if word.strip()),
+        keywords=tuple(word.strip() for word in about.get("Keywords", "").split(",") if word.strip()),
         docs=_docs(point.dist),
         status=_status(point.dist),
     )

@@ -124,22 +124,28 @@ def test_the_deadline_ends_the_attempts(api: FakeApi) -> None:
             403,
             {"error": {"message": "key lacks a scope"}},
             CredentialsError,
-            "the server refuses this: key lacks a scope (stream=items, request=GET /items, host=127.0.0.1, "
-            "status=403); grant items:read (Settings > API keys), or deselect the stream",
+            (
+                "the server refuses this: key lacks a scope (stream=items, request=GET /items, host=127.0.0.1, "
+                "status=403); grant items:read (Settings > API keys), or deselect the stream"
+            ),
         ),
         (
             401,
             {"errors": [{"detail": "bad key"}]},
             CredentialsError,
-            "the server refuses this: bad key (request=GET /items, host=127.0.0.1, status=401); "
-            "grant items:read (Settings > API keys), or deselect the stream",
+            (
+                "the server refuses this: bad key (request=GET /items, host=127.0.0.1, status=401); "
+                "grant items:read (Settings > API keys), or deselect the stream"
+            ),
         ),
         (
             404,
             {"title": "no such thing"},
             SettingsError,
-            "the server refuses this: no such thing (stream=items, request=GET /items, host=127.0.0.1, status=404); "
-            "check the stream's row and the settings",
+            (
+                "the server refuses this: no such thing (stream=items, request=GET /items, host=127.0.0.1, status=404); "
+                "check the stream's row and the settings"
+            ),
         ),
         (400, b"<html>", SettingsError, "the server refuses this (stream=items, request=GET /items"),
         (422, b"plain words", SettingsError, "the server refuses this: plain words (stream"),
@@ -248,7 +254,7 @@ def test_an_address_that_is_none(api: FakeApi) -> None:
     """What is no address is a matter of settings."""
     source = Source(base_url="no-address")
 
-    with pytest.raises(SettingsError, match="this is no address .*; check the base address"):
+    with pytest.raises(SettingsError, match=r"this is no address .*; check the base address"):
         Client(source).send(Request("GET", "no-address/items"))
 
 

@@ -284,9 +284,13 @@ def test_walks_come_in_order_and_an_error_in_its_place() -> None:
         return pages_of
 
     seen: list[int] = []
-    with pytest.raises(SettingsError, match="five"):
+
+    def read() -> None:
         for pages_ in in_order((walk(n) for n in range(9)), 3):
             seen.extend(pages_)
+
+    with pytest.raises(SettingsError, match="five"):
+        read()
 
     assert seen == [n * 10 + k for n in range(6) for k in range(3)]
 
