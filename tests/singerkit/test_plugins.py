@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from singer_sdk import Tap
 
 from singerkit import plugins
-from singerkit.cli import cli
+from singerkit.plugins_command import list_plugins
 from singerkit.errors import SettingsError
 
 METADATA = """Metadata-Version: 2.3
@@ -151,9 +151,9 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 def test_the_command_line_lists_them() -> None:
     """`singerkit plugins` is a table; `--verbose` adds class and reason; `--json` is for programs."""
-    plain = CliRunner().invoke(cli, ["plugins"])
-    verbose = CliRunner().invoke(cli, ["plugins", "--verbose"])
-    as_json = CliRunner().invoke(cli, ["plugins", "--json", "--verbose"])
+    plain = CliRunner().invoke(list_plugins, [])
+    verbose = CliRunner().invoke(list_plugins, ["--verbose"])
+    as_json = CliRunner().invoke(list_plugins, ["--json", "--verbose"])
 
     assert "tap-postgres" in plain.output
     assert "class: tap_postgres.tap:TapPostgres" in verbose.output

@@ -124,19 +124,23 @@ def _plugin(point: EntryPoint) -> Plugin:
     kind = GROUPS[point.group]
     if point.dist is None:
         return Plugin(point.name, kind, point.value)
-    about = point.dist.metadata
     return Plugin(
         point.name,
         kind,
         point.value,
-        package=about.get("Name", ""),
-        version=about.get("Version", ""),
-        label=about.get("Summary", ""),
+        package=_said(point.dist, "Name"),
+        version=_said(point.dist, "Version"),
+        label=_said(point.dist, "Summary"),
         category=_category(point.dist),
-        keywords=tuple(word.strip() for word in about.get("Keywords", "").split(",") if word.strip()),
+        keywords=tuple(word.strip() for word in _said(point.dist, "Keywords").split(",") if word.strip()),
         docs=_docs(point.dist),
         status=_status(point.dist),
     )
+
+
+def _said(dist: Distribution, name: str) -> str:
+    """Return one line of a package's metadata, or nothing: a missing one is None or an error, by library."""
+    return next(iter(dist.metadata.get_all(name) or []), "")
 
 
 def _classifiers(dist: Distribution, about: str) -> list[list[str]]:

@@ -143,8 +143,8 @@ def test_the_deadline_ends_the_attempts(api: FakeApi) -> None:
             {"title": "no such thing"},
             SettingsError,
             (
-                "the server refuses this: no such thing (stream=items, request=GET /items, host=127.0.0.1, status=404); "
-                "check the stream's row and the settings"
+                "the server refuses this: no such thing (stream=items, request=GET /items, host=127.0.0.1, "
+                "status=404); check the stream's row and the settings"
             ),
         ),
         (400, b"<html>", SettingsError, "the server refuses this (stream=items, request=GET /items"),
