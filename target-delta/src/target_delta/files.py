@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from target_delta.store import Store
 
 ROW_GROUP_ROWS = 131_072  # measured: smaller ones cost CPU, larger ones memory
-SAMPLE_ROWS = 65_536  # enough to see the 5,000 codes of a million rows
+SAMPLE_ROWS = 32_768  # enough to see the 5,000 codes of a million rows
 DICTIONARY_SHARE = 0.2  # of distinct values in the sample, up to which a dictionary pays
 _MS = 1000
 
@@ -71,6 +71,8 @@ class FileWriter:
         self.layout = layout
         self.folder = folder
         self.partition = dict(partition or {})
+        self.dictionary: list[str] | None = None
+        """The columns that pay for a dictionary, or None before the first rows were seen."""
         self._waiting: list[pa.Table] = []
         self._waiting_rows = 0
         self.waiting_bytes = 0
@@ -146,6 +148,7 @@ class _OpenFile:
 
     def __init__(self, owner: FileWriter, path: str) -> None:
         self.path = path
+        self.owner = owner
         self.schema = owner.schema
         self.keys = owner.keys
         self.layout = owner.layout
@@ -160,12 +163,14 @@ class _OpenFile:
 
     def write(self, rows: pa.Table) -> None:
         if self.writer is None:
+            if self.owner.dictionary is None:
+                self.owner.dictionary = dictionary_columns(rows.slice(0, SAMPLE_ROWS))
             self.writer = pq.ParquetWriter(
                 self.sink,
                 self.schema,
                 compression=self.layout.codec,
                 compression_level=self.layout.level,
-                use_dictionary=dictionary_columns(rows.slice(0, SAMPLE_ROWS)),
+                use_dictionary=self.owner.dictionary,
                 write_page_index=False,
             )
         self.nan |= _with_nan(rows, self.nan)

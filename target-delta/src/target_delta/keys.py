@@ -64,14 +64,14 @@ class KeySet:
     def __init__(self, table: pa.Table, keys: Sequence[str]) -> None:
         self.keys = tuple(keys)
         self.rows = table.num_rows
-        self._values = [_distinct(table, key) for key in self.keys]
-        self._codes = pa.array(self._encode(table))
+        alone = len(self.keys) == 1  # the values of a single unique key are distinct, and number themselves
+        self._values = [_column(table, key) if alone else pc.unique(_column(table, key)) for key in self.keys]
+        self._codes = None if alone else pa.array(self._encode(table))
 
     def positions(self, table: pa.Table) -> pa.Array:
         """Return for every row of the table the position of its key in this set, or NULL."""
-        if len(self.keys) == 1:
-            codes = pc.index_in(_column(table, self.keys[0]), value_set=self._values[0])
-            return pc.index_in(codes.cast(pa.int64()), value_set=self._codes)
+        if self._codes is None:
+            return pc.index_in(_column(table, self.keys[0]), value_set=self._values[0])
         return pc.index_in(pa.array(self._encode(table)), value_set=self._codes)
 
     def values(self, key: str) -> pa.Array:
@@ -130,10 +130,6 @@ def _dense(table: pa.Table, keys: Sequence[str]) -> tuple[Codes, int]:
 def _compact(codes: Codes) -> tuple[Codes, int]:
     values, inverse = np.unique(codes, return_inverse=True)
     return inverse.astype(np.int64), len(values)
-
-
-def _distinct(table: pa.Table, key: str) -> pa.Array:
-    return pc.unique(_column(table, key))
 
 
 def _column(table: pa.Table, key: str) -> pa.Array:

@@ -93,9 +93,12 @@ class PartitionedWriter:
         """Return the writer of one partition, which takes rows without the partition columns."""
         if values not in self._writers:
             partition = dict(zip(self.partition_by, values, strict=True))
-            self._writers[values] = FileWriter(
+            writer = FileWriter(
                 self.store, self._inner, self.keys, self.layout, folder=_folder(partition), partition=partition
             )
+            known = (one.dictionary for one in self._writers.values() if one.dictionary is not None)
+            writer.dictionary = next(known, None)
+            self._writers[values] = writer
         return self._writers[values]
 
     def finish(self) -> list[DataFile]:

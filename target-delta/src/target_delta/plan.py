@@ -92,15 +92,15 @@ class Upsert:
                 self._write(np.flatnonzero(waiting), out.writer(values))  # 4
                 out.writer(values).roll()
             adds = out.finish()
-        updated = len(np.unique(np.concatenate([hit.replaced_by for hit in hits]))) if hits else 0
+        updated = len(_distinct([hit.replaced_by for hit in hits], self.rows.num_rows))
         return Change(adds, [hit.file for hit in hits], inserted=self.rows.num_rows - updated, updated=updated)
 
     def _look(self, file: LiveFile, snapshot: Snapshot, wanted: KeySet) -> _Hit | None:
         self.alive()
         found = [wanted.positions(batch) for batch in read(self.store, file, snapshot.schema, self.keys)]
         positions = pa.chunked_array(found, pa.int32()) if found else pa.chunked_array([], pa.int32())
-        replaced_by = positions.drop_null().to_numpy().astype(np.int64)
-        return _Hit(file, positions.is_valid(), np.unique(replaced_by)) if len(replaced_by) else None
+        replaced_by = _distinct([positions.drop_null().to_numpy()], self.rows.num_rows)
+        return _Hit(file, positions.is_valid(), replaced_by) if len(replaced_by) else None
 
     def _rewrite(self, hit: _Hit, snapshot: Snapshot, waiting: NDArray[np.bool_], writer: FileWriter) -> None:
         start = 0
@@ -114,6 +114,14 @@ class Upsert:
 
     def _write(self, positions: NDArray[np.int64], writer: FileWriter) -> None:
         writer.write(self.rows.select(writer.schema.names).take(pa.array(positions)))
+
+
+def _distinct(positions: Sequence[NDArray[np.integer]], rows: int) -> NDArray[np.int64]:
+    """Return the positions that occur, each once and ascending."""
+    seen = np.zeros(rows, dtype=bool)
+    for some in positions:
+        seen[some] = True
+    return np.flatnonzero(seen)
 
 
 def _values(file: LiveFile, snapshot: Snapshot) -> Values:
