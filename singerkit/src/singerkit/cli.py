@@ -5,10 +5,11 @@ Takes a verb; gives lines of text or JSON on stdout. Refuses with one line and a
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -19,7 +20,22 @@ if TYPE_CHECKING:
     from singerkit.plugins import Plugin
 
 
-@click.group()
+LATE = {"state": "singerkit.state.commands:state"}
+"""Verbs that live elsewhere, by name: each is imported when it is asked for."""
+
+
+class _Verbs(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *LATE})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in LATE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = LATE[cmd_name].partition(":")
+        return cast("click.Command", getattr(importlib.import_module(module), name))
+
+
+@click.group(cls=_Verbs)
 @click.version_option(package_name="singerkit")
 def cli() -> None:
     """Taps and targets of the toolkit, and those that others have added."""
