@@ -16,6 +16,7 @@ from tests.postgres_server import Database, database, server
 from tests.tap_postgres.running import Run, discovered, edited, incremental, sync
 
 __all__ = ["database", "server"]
+pytestmark = pytest.mark.slow  # needs a server
 
 S = "public-t"
 

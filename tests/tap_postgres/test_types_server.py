@@ -23,6 +23,7 @@ from tap_postgres.values import Column, conform
 from tests.postgres_server import Database, database, server
 
 __all__ = ["database", "server"]
+pytestmark = pytest.mark.slow  # needs a server
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 

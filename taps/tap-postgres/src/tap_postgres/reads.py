@@ -5,6 +5,7 @@ Takes a table, its columns and where the last run ended; gives `Read`s in order.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -47,25 +48,25 @@ def incremental(table: Table, columns: Sequence[Column], key: Column, start: Any
 
 
 def full(table: Table, columns: Sequence[Column], version: int, load: Mapping[str, Any]) -> Iterator[Read]:
-    """Yield one SELECT, or one a key range where the table has more than one part: each is a place to resume.
+    """Yield one SELECT a key range; the end of each but the last is a place to resume."""
+    for lower, upper in key_ranges(table, load):
+        key = table.keys[0] if table.keys else ""
+        begin = None if lower is None else query.at_least(key, str(lower), _EDGE)
+        end = None if upper is None else query.below(key, str(upper), _EDGE)
+        after = {} if upper is None else {"full_load": {"version": version, "key": key, "below": upper}}
+        yield Read(query.select(table, columns, where=query.both(begin, end)), after=after)
 
-    The first range is open below and the last above, so that no row is missed whatever the statistics say.
+
+def key_ranges(table: Table, load: Mapping[str, Any]) -> list[tuple[int | None, int | None]]:
+    """Return the ranges of a full load, from where an earlier one ended; None is an open end.
+
+    A table of one part, or without a single integer key, is one range. The first is open below and the last above, so
+    that no row is missed whatever the statistics say.
     """
-    edges = _edges(table)
-    if not edges:
-        yield Read(query.select(table, columns))
-        return
-    key = table.keys[0]
-    resumed = load.get("below") if is_resumable(table, load) else None
-    edges = [edge for edge in edges if resumed is None or edge > resumed]
-    cast = "int8"
-    lower: sql.Composed | None = query.at_least(key, str(resumed), cast) if resumed is not None else None
-    for edge in edges:
-        where = query.both(lower, query.below(key, str(edge), cast))
-        done = {"full_load": {"version": version, "key": key, "below": edge}}
-        yield Read(query.select(table, columns, where=where), after=done)
-        lower = query.at_least(key, str(edge), cast)
-    yield Read(query.select(table, columns, where=lower))
+    first = load["below"] if is_resumable(table, load) else None
+    edges = [edge for edge in _edges(table) if first is None or edge > first]
+    ends = [first, *edges, None]
+    return [*itertools.pairwise(ends)]
 
 
 def is_resumable(table: Table, load: Mapping[str, Any]) -> bool:
@@ -82,3 +83,6 @@ def _edges(table: Table) -> list[int]:
     parts = -(-table.rows // size)
     step = max(1, (highest - lowest + 1) // parts)
     return [lowest + step * number for number in range(1, parts)]
+
+
+_EDGE = "int8"  # every integer key compares with it, and uses its index
