@@ -66,10 +66,7 @@ class Router:
     def finish(self) -> None:
         """The input has ended: write everything, then say which full loads are not complete."""
         for stream in self.streams.values():
-            if self.run.settings.activate_version == "once" and stream.loading is not None:
-                stream.complete()
-            else:
-                stream.flush()
+            stream.finish()
         self.run.worker.settle()
         self._release()
         if unfinished := [name for name, stream in self.streams.items() if stream.unfinished]:

@@ -26,8 +26,9 @@ from target_delta.table import Table
 from target_delta.wall import store_errors
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     from collections.abc import Callable, Mapping
+
+    import pyarrow as pa
 
     from singerkit.report import Report
     from target_delta.lines import Records
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from target_delta.settings import Settings
     from target_delta.worker import Worker
 
+_MS = 1000
 SLICE_BYTES = 32 << 20  # of rows that may leave memory before their batch is complete
 
 
@@ -78,11 +80,9 @@ class Stream:
         self._progress: Progress | None = None
         self._keep_schema(schema)
         self._loader: Loader = self._table_loader()
-
-    @property
-    def loading(self) -> int | None:
-        """The version of the full load that is staged, or None."""
-        return self._version
+        self._overwrites = run.settings.method_of(self.name, keyed=bool(schema.keys)) == "overwrite"
+        if self._overwrites:
+            self.begin(int(run.started.timestamp() * _MS))
 
     @property
     def unfinished(self) -> bool:
@@ -124,6 +124,7 @@ class Stream:
 
     def activate(self, version: int) -> None:
         """Begin the full load of this version, or complete it where it has begun."""
+        self._overwrites = False  # the tap says itself when the load is complete
         if version in (self._version, self._repeated):
             self.complete()
         else:
@@ -147,6 +148,13 @@ class Stream:
         self._version, self._progress = version, known
         self._loader = Stager(self._committer, self._columns, self.schema.keys, self._layout(), staging)
         self.run.ledger.hold(self.name, version, self.source)
+
+    def finish(self) -> None:
+        """The input has ended: write what is left; a load that ends with the input replaces the table."""
+        if self._version is not None and (self._overwrites or self.run.settings.activate_version == "once"):
+            self.complete()
+        else:
+            self.flush()
 
     def complete(self) -> None:
         """Put the full load in the place of the table's rows."""
