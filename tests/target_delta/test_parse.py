@@ -208,6 +208,13 @@ def test_what_the_envelope_says() -> None:
     assert parsed.omitted is None
 
 
+@pytest.mark.parametrize("envelope", [{"time_extracted": '""'}, {"time_extracted": "1"}, {"version": '"1"'}])
+def test_envelope_that_says_nonsense(envelope: dict[str, str]) -> None:
+    """What stands beside the record is checked as the record is."""
+    with pytest.raises(InvalidRecordError, match="not a record in JSON and UTF-8"):
+        parse(schema_of(c=INTEGER), '{"c": 1}', **envelope)
+
+
 @pytest.mark.parametrize("declared", [False, True])
 def test_omitted_columns(declared: bool) -> None:
     """`_sdc_omitted` names the columns whose stored value stays; it is a column where SCHEMA declares it."""

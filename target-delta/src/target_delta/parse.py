@@ -29,7 +29,7 @@ OMITTED = "_sdc_omitted"
 _FEW = 32  # rows: fewer are read one by one rather than halved again
 _INSTANT = pa.timestamp("us", "UTC")
 _NAMES = Column(OMITTED, "list", pa.list_(pa.string()), (Column("element", "string", pa.string()),))
-_ENVELOPE = (attrgetter("record"), attrgetter("time_extracted"), attrgetter("version"))
+_RECORD, _TIME, _VERSION = attrgetter("record"), attrgetter("time_extracted"), attrgetter("version")
 _UNFIT = (ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 
 
@@ -69,9 +69,8 @@ class RecordParser:
         An error's `index` counts the lines of this call from 0; blank lines are no lines. `rows` is how many lines
         there are, where the caller has counted them.
         """
-        if (
-            whole := self._bulk(lines, lines.removesuffix(b"\n").count(b"\n") + 1 if rows is None else rows)
-        ) is not None:
+        count = lines.removesuffix(b"\n").count(b"\n") + 1 if rows is None else rows
+        if (whole := self._bulk(lines, count)) is not None:
             return whole
         return _joined(self._parts([line for line in lines.split(b"\n") if line.strip()], 0, on_invalid))
 
@@ -103,8 +102,11 @@ class RecordParser:
     def _envelopes(self, messages: list[Any]) -> tuple[Sequence[Any], pa.Array, pa.Array]:
         if self._bare or not messages:
             return messages, pa.nulls(len(messages), _INSTANT), pa.nulls(len(messages), pa.int64())
-        records, times, versions = (list(map(get, messages)) for get in _ENVELOPE)
-        return records, temporal.instants(pa.array(times, pa.string())), pa.array(versions, pa.int64())
+        times, versions = list(map(_TIME, messages)), list(map(_VERSION, messages))
+        extracted = pa.nulls(len(times), _INSTANT)
+        if times.count(None) < len(times):
+            extracted = temporal.instants(pa.array(times, pa.string()))
+        return list(map(_RECORD, messages)), extracted, pa.array(versions, pa.int64())
 
     def _one_by_one(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> Parsed:
         rows = self._careful.read(lines, start, on_invalid)

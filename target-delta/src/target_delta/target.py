@@ -108,12 +108,13 @@ class _BlockReader(SingerReader):
         from target_delta.source import blocks
 
         counts: Counter[str] = Counter()
+        schemas: dict[str, bytes] = {}
         for block in blocks(source):
             self.target.raise_if_stopped()
             if block is None:
                 router.pause()
                 continue
-            for piece in pieces(block):
+            for piece in pieces(block, schemas):
                 self.target.raise_if_stopped()
                 router.take(piece)
                 counts["RECORD" if isinstance(piece, Records) else "other"] += getattr(piece, "rows", 1)

@@ -149,7 +149,7 @@ def _texts(values: Sequence[Any]) -> pa.StringArray:
 
 
 def _decimals(texts: pa.StringArray, kind: pa.DataType) -> pa.Array:
-    if not pc.all(pc.match_substring_regex(texts, _CAST_EXACTLY)).as_py():
+    if not pc.all(pc.match_substring_regex(texts, _CAST_EXACTLY), min_count=0).as_py():
         raise ValueError("perhaps not cast exactly in bulk")
     return texts.cast(kind)
 
