@@ -39,6 +39,14 @@ FIELDS = (
         "The tunnel ends at the bastion: TLS protects the rest of the way, checked against the database's own name.",
         default=True,
     ),
+    Setting(
+        "keep_alive_s",
+        "number",
+        "Keep alive",
+        "Seconds without a word after which the bastion is asked whether it is there; at the third silence it is lost.",
+        default=15,  # firewalls forget a quiet connection, the quickest after a minute
+        schema={"exclusiveMinimum": 0},
+    ),
 )
 """What may stand under `ssh_tunnel`, one row each."""
 
@@ -62,6 +70,7 @@ class SSHTunnel:
     host_key: str | None = None
     host_fingerprint: str | None = None
     require_tls: bool = True
+    keep_alive_s: float = 15
 
 
 def ssh_tunnel_setting(name: str = "ssh_tunnel") -> Setting:
@@ -94,8 +103,8 @@ def inner_sslmode(tunnel: SSHTunnel, sslmode: str | None) -> str:
     if sslmode not in {None, "verify-full"}:
         raise SettingsError(
             "ssh_tunnel.require_tls asks for a checked certificate behind the bastion",
-            sslmode=sslmode,
-            remedy="set sslmode to verify-full, or ssh_tunnel.require_tls to false if the network there is trusted",
+            tls_mode=sslmode,
+            remedy="set it to verify-full, or ssh_tunnel.require_tls to false if the network there is trusted",
         )
     return "verify-full"
 

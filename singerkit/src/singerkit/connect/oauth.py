@@ -45,6 +45,13 @@ class OAuthKind:
     secret_required: bool = True
     scope_separator: str = " "
 
+    def __post_init__(self) -> None:
+        """Refuse an address that would show a code or a token to the network; loopback has none."""
+        for url in filter(None, (self.authorize_url, self.token_url, self.account_url, self.revoke_url)):
+            parts = urlsplit(url)
+            if parts.scheme != "https" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+                raise SettingsError("a login needs https", service=self.name, host=parts.hostname)
+
 
 @dataclass(frozen=True)
 class Client:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 Connection = asyncssh.SSHClientConnection
 
 LOGIN_TIMEOUT_S = 20
-KEEP_ALIVE_S = 15  # under the idle time of the firewalls that drop connections, one minute being the shortest known
 KEEP_ALIVE_MISSES = 3
 _CIPHERS = (  # AES-GCM first: with the processor's help it carries twice what asyncssh's own first choice does
     "aes128-gcm@openssh.com",
@@ -103,7 +102,7 @@ def _options(tunnel: SSHTunnel, trust: Trust) -> dict[str, Any]:
         "password": tunnel.password,
         "preferred_auth": "publickey" if key else "password,keyboard-interactive",
         "login_timeout": LOGIN_TIMEOUT_S,
-        "keepalive_interval": KEEP_ALIVE_S,
+        "keepalive_interval": tunnel.keep_alive_s,
         "keepalive_count_max": KEEP_ALIVE_MISSES,
         "encryption_algs": _CIPHERS,
         "compression_algs": ["none"],

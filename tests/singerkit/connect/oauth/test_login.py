@@ -125,6 +125,15 @@ def test_a_missing_client_is_named(environment: Mapping[str, str], said: str, ac
     )
 
 
+@pytest.mark.parametrize("part", ["authorize_url", "token_url", "account_url", "revoke_url"])
+def test_a_login_needs_https(part: str, acme: Any) -> None:
+    """A row with an open address is refused when it is made, not when a token has been seen by the network."""
+    with pytest.raises(SettingsError) as refused:
+        acme.kind(**{part: "http://login.example/x"})
+
+    assert str(refused.value) == "a login needs https (service=Acme, host=login.example)"
+
+
 def test_settings_and_environment_make_the_application(acme: Any, tmp_path: Path) -> None:
     """Where tokens are kept, which scopes are asked for, where the browser comes back to."""
     environment = {"TAP_ACME_CLIENT_ID": "x", "TAP_ACME_CLIENT_SECRET": "y", "XDG_STATE_HOME": str(tmp_path)}

@@ -143,6 +143,45 @@ def echo() -> Iterator[int]:
         thread.join()
 
 
+class Wire:
+    """A network between a tunnel and its bastion that can fall silent: it takes bytes and hands none on."""
+
+    def __init__(self, target: int) -> None:
+        self.cut = threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.listener.getsockname()[1]
+        self._target = target
+
+    def serve(self) -> None:
+        """Carry one connection until it ends."""
+        client, _ = self.listener.accept()
+        with client, socket.create_connection(("127.0.0.1", self._target)) as server:
+            back = threading.Thread(target=self._hand_on, args=(server, client))
+            back.start()
+            self._hand_on(client, server)
+            server.shutdown(socket.SHUT_RDWR)
+            back.join()
+
+    def _hand_on(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while received := source.recv(1 << 16):
+                if not self.cut.is_set():
+                    sink.sendall(received)
+        except OSError:
+            return
+
+
+@pytest.fixture
+def wire(bastion: Bastion) -> Iterator[Wire]:
+    """Give a network in front of the bastion."""
+    made = Wire(bastion.port)
+    thread = threading.Thread(target=made.serve)
+    thread.start()
+    yield made
+    thread.join()
+    made.listener.close()
+
+
 OpenTunnel = Callable[..., Tunnel]
 
 

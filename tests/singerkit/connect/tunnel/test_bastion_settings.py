@@ -37,6 +37,7 @@ def test_a_good_tunnel_is_one_value() -> None:
         ({"port": 0}, "ssh_tunnel.port: must be 1 to 65535, and neither of 80 and 443"),
         ({"port": 65536}, "ssh_tunnel.port: must be 1 to 65535, and neither of 80 and 443"),
         ({"port": "22"}, "ssh_tunnel.port: must be integer"),
+        ({"keep_alive_s": 0}, "ssh_tunnel.keep_alive_s: breaks exclusiveMinimum 0"),
         ({"host": ""}, "ssh_tunnel.host: missing"),
         ({"username": None}, "ssh_tunnel.username: missing"),
         ({"password": None}, "ssh_tunnel.password | private_key | private_key_file: one must be given, not 0"),
@@ -86,8 +87,8 @@ def test_a_weaker_mode_is_refused_where_tls_is_required(sslmode: str) -> None:
         inner_sslmode(SSHTunnel("bastion", "ada"), sslmode)
 
     assert str(refused.value) == (
-        f"ssh_tunnel.require_tls asks for a checked certificate behind the bastion (sslmode={sslmode}); "
-        "set sslmode to verify-full, or ssh_tunnel.require_tls to false if the network there is trusted"
+        f"ssh_tunnel.require_tls asks for a checked certificate behind the bastion (tls_mode={sslmode}); "
+        "set it to verify-full, or ssh_tunnel.require_tls to false if the network there is trusted"
     )
 
 

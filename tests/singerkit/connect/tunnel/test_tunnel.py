@@ -341,6 +341,18 @@ def test_a_bastion_that_restarts_is_found_again(bastion: Any, tunnel: Any, echo:
     assert said(port, b"hello") == b"hello"
 
 
+def test_a_bastion_that_falls_silent_is_noticed(bastion: Any, tunnel: Any, echo: int, wire: Any) -> None:
+    """No end, no break, only silence: three unanswered questions later what was carried ends."""
+    opened = tunnel(port=wire.port, keep_alive_s=0.1)
+    with socket.create_connection(("127.0.0.1", opened.to("127.0.0.1", echo).port), 10) as carried:
+        carried.sendall(b"before")
+        before = carried.recv(100)
+        wire.cut.set()
+        after = ended(carried)
+
+    assert (before, after) == (b"before", True)
+
+
 def ended(carried: socket.socket) -> bool:
     """Return whether a connection has ended, orderly or not."""
     try:
