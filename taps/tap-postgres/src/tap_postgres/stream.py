@@ -22,7 +22,7 @@ from singerkit.stream import ArrowStream, Checkpoint
 from tap_postgres import reads
 from tap_postgres.partition import partition_hint
 from tap_postgres.types import rendering
-from tap_postgres.values import Column, conform, is_beyond
+from tap_postgres.values import Column, bookmarkable, conform
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -134,14 +134,10 @@ class PostgresStream(ArrowStream):
         for raw in self._bulk.batches(step.sql, self.name):
             batch = conform(raw, columns, self.settings.out_of_range, self.name)
             yield batch
-            if position is not None and (value := self._newest(batch.column(position))) is not None:
-                yield Checkpoint({bookmarks.KEY: self.replication_key, bookmarks.VALUE: bookmarks.to_state(value)})
-
-    @staticmethod
-    def _newest(column: pa.Array) -> Any | None:
-        """Return the last value that may be a bookmark: one that was clamped would hide every newer row."""
-        value = bookmarks.last_value(column)
-        return None if value is None or is_beyond(value, column.type) else value
+            if position is not None:
+                newest = bookmarks.last_value(bookmarkable(batch.column(position), columns[position].rendering))
+                if newest is not None:
+                    yield Checkpoint({bookmarks.KEY: names[position], bookmarks.VALUE: bookmarks.to_state(newest)})
 
     def _replication_column(self) -> Column:
         key = self.replication_key

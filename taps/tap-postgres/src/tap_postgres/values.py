@@ -60,10 +60,13 @@ def conform(batch: pa.RecordBatch, columns: Sequence[Column], policy: Policy, st
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
-def is_beyond(value: object, kind: pa.DataType) -> bool:
-    """Tell whether a bookmark's value is where `clamp` puts what lies beyond: it says nothing about newer rows."""
-    calendar = _calendar(kind)
-    return calendar is not None and pa.scalar(value, kind).cast(calendar.storage).as_py() >= calendar.highest
+def bookmarkable(values: pa.Array, rendering: Rendering) -> pa.Array:
+    """Return, in order, the values that may be a bookmark: NaN and the last day sort last and would hide newer rows."""
+    if calendar := _calendar(values.type):
+        return values.filter(pc.less(values.view(calendar.storage), calendar.highest))
+    if rendering.cast == "numeric" and pa.types.is_string(values.type):
+        return values.filter(pc.invert(pc.is_in(values, _NOT_FINITE)))
+    return values
 
 
 def _conform_column(raw: pa.Array, column: Column, policy: Policy, stream: str) -> pa.Array:
