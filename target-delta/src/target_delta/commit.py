@@ -15,6 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from singerkit.errors import SafetyStopError, StoreError
+from target_delta.plan import Change
 from target_delta.schema import evolve
 from target_delta.table import APP_ID, FULL_LOAD_ID, ONE_TRY, first_line
 
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from target_delta.files import DataFile
-    from target_delta.plan import Change
     from target_delta.table import LiveFile, Snapshot, Table
 
     Plan = Callable[[Snapshot], Change]
+    Act = Callable[[Snapshot, CommitProperties], Change]
 
 T = TypeVar("T")
 
@@ -65,8 +66,7 @@ class Committer:
         A full load is named by its version: the table takes exactly this schema and remembers the version, in the
         same commit.
         """
-        self._number += 1
-        facts = {RUN: self.run, COMMIT: self._number} | ({} if bookmark is None else {BOOKMARK: bookmark})
+        facts = self._facts(bookmark)
         return self._retried(self._attempt, schema, plan, full_load=full_load, facts=facts)
 
     def ready(self, schema: pa.Schema) -> Snapshot:
@@ -98,11 +98,32 @@ class Committer:
         self.table.synced(version)  # 6
         return Landed(version, change)
 
+    def delegate(self, schema: pa.Schema, act: Act, *, bookmark: Any = None) -> Landed:
+        """Let delta-rs itself commit to a table that has at least these columns, with the same care for conflicts."""
+        return self._retried(self._delegated, schema, act, facts=self._facts(bookmark))
+
+    def _delegated(self, schema: pa.Schema, act: Act, *, facts: Mapping[str, Any]) -> Landed:
+        self.alive()
+        snapshot = self._see(schema, replace=False)
+        change, version = Change(()), snapshot.version + 1
+        try:
+            change = act(snapshot, _properties([Transaction(APP_ID, snapshot.transaction + 1)], facts))
+        except DeltaError as error:
+            version = self._landed_anyway(snapshot, facts, error)
+        self.table.synced(version)
+        return Landed(version, change)
+
+    def _facts(self, bookmark: Any) -> dict[str, Any]:
+        """Return what the log keeps of a commit, by which it is also known again."""
+        self._number += 1
+        return {RUN: self.run, COMMIT: self._number} | ({} if bookmark is None else {BOOKMARK: bookmark})
+
     def _see(self, schema: pa.Schema, *, replace: bool) -> Snapshot:
         snapshot = self.table.snapshot()
         if snapshot is None:
             return self.table.create(schema)
         if replace:
+            _refuse_foreign(snapshot, self.table.stream)
             ready = self.table.allow(schema, snapshot)
         else:
             wider = evolve(snapshot.schema, schema)
@@ -135,18 +156,13 @@ class Committer:
             transactions.append(Transaction(FULL_LOAD_ID, full_load))
         adds = [add_action(file) for file in change.adds]
         removes = [] if change.replaces else [remove_action(file) for file in change.removes]
-        properties = CommitProperties(
-            custom_metadata=dict(facts),
-            max_commit_retries=ONE_TRY,
-            app_transactions=transactions,
-        )
         try:
             snapshot.delta.create_write_transaction(
                 [*adds, *removes],
                 mode="overwrite" if change.replaces else "append",
                 schema=Schema.from_arrow(snapshot.schema if full_load is None else schema),
                 partition_by=list(snapshot.partition_by),
-                commit_properties=properties,
+                commit_properties=_properties(transactions, facts),
             )
         except DeltaError as error:
             return self._landed_anyway(snapshot, facts, error)
@@ -166,6 +182,10 @@ class Committer:
         ) from error
 
 
+def _properties(transactions: list[Transaction], facts: Mapping[str, Any]) -> CommitProperties:
+    return CommitProperties(custom_metadata=dict(facts), max_commit_retries=ONE_TRY, app_transactions=transactions)
+
+
 def check_removes(change: Change, snapshot: Snapshot) -> None:
     """Stop where a file that goes is not a live one: the rows that replace it would stand beside it."""
     live = {file.path for file in snapshot.files} if change.removes else set()
@@ -175,6 +195,16 @@ def check_removes(change: Change, snapshot: Snapshot) -> None:
             remedy="run again; if it stays, report it",
             file=lost[0],
             files=len(lost),
+        )
+
+
+def _refuse_foreign(snapshot: Snapshot, stream: str) -> None:
+    if snapshot.is_foreign:
+        raise SafetyStopError(
+            "a full load cannot replace a table with these features",
+            remedy="drop the table, or set activate_version to ignore and load it by upsert",
+            stream=stream,
+            features=" ".join(snapshot.foreign_features) or "partition type",
         )
 
 

@@ -5,12 +5,13 @@ Takes tables of one schema; gives what became of them. Runs beside the reading o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from target_delta import foreign
 from target_delta.keys import Ascending, last_per_key
 from target_delta.partition import PartitionedWriter
 from target_delta.plan import Change, Upsert
@@ -61,17 +62,32 @@ class Appender:
     layout: Layout
     streams = True
     _writer: PartitionedWriter | None = None
+    _foreign: list[pa.Table] = field(default_factory=list)
+    """Rows of a table that delta-rs itself must write; they wait in memory for their batch."""
 
     def write(self, rows: pa.Table) -> None:
         """Write rows to files that no log names yet, with the columns that the table has or gets."""
+        if self._foreign:
+            self._foreign.append(rows)
+            return
         if self._writer is None:
             seen = self.committer.ready(self.schema)
+            if seen.is_foreign:
+                self._foreign.append(rows)
+                return
             store = self.committer.table.store
             self._writer = PartitionedWriter(store, seen.schema, seen.partition_by, (), self.layout)
         self._writer.write(fitted(rows, self._writer.schema))
 
     def settle(self, so_far: SoFar) -> Change:
         """Commit the files that were written."""
+        if self._foreign:
+            rows, self._foreign = pa.concat_tables(self._foreign), []
+            return self.committer.delegate(
+                self.schema,
+                lambda seen, how: foreign.append(fitted(rows, seen.schema), seen, how),
+                bookmark=so_far.bookmark,
+            ).change
         if self._writer is None:
             return NOTHING
         files = self._writer.finish()
@@ -82,6 +98,7 @@ class Appender:
 
     def abandon(self) -> None:
         """Delete the files that were not committed."""
+        self._foreign = []
         if self._writer is not None:
             self._writer.abandon()
 
@@ -109,6 +126,12 @@ class Upserter:
             return NOTHING
         rows = last_per_key(pa.concat_tables(self._rows), self.keys)
         self._rows = []
+        if self.committer.ready(self.schema).is_foreign:
+            return self.committer.delegate(
+                self.schema,
+                lambda seen, how: foreign.merge(fitted(rows, seen.schema), self.keys, seen, how),
+                bookmark=so_far.bookmark,
+            ).change
         return self.committer.commit(self.schema, lambda seen: self._plan(rows, seen), bookmark=so_far.bookmark).change
 
     def abandon(self) -> None:

@@ -29,13 +29,6 @@ WAITING_BYTES = 64 << 20  # of rows in memory over all partitions, before row gr
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
-def is_supported(kind: pa.DataType) -> bool:
-    """Return whether values of this type are written and read here as partition values without a change."""
-    return bool(
-        pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_date32(kind) or pa.types.is_boolean(kind)
-    )
-
-
 def parts(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Values, pa.Array]]:
     """Yield each combination of partition values and the positions of its rows, in the order of the rows."""
     if not columns:

@@ -102,6 +102,22 @@ class Snapshot:
         }
         return sorted(named)
 
+    @cached_property
+    def is_foreign(self) -> bool:
+        """Whether this loader leaves the writing of data files in this table to delta-rs."""
+        kinds = [self.schema.field(column).type for column in self.partition_by]
+        return bool(self.foreign_features) or not all(map(is_partition_type, kinds)) or not self._is_removable
+
+    @property
+    def _is_removable(self) -> bool:
+        return all(file.is_removable for file in self.files)
+
+
+def is_partition_type(kind: pa.DataType) -> bool:
+    """Return whether values of this type are written and read here as partition values without a change."""
+    checks = (pa.types.is_string, pa.types.is_integer, pa.types.is_date32, pa.types.is_boolean)
+    return any(check(kind) for check in checks)
+
 
 def arrow_schema(delta: DeltaTable) -> pa.Schema:
     """Return the schema of a table as Arrow has it."""
