@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench docs lock install format
+.PHONY: demo test check bench docs lock install format new-tap
 
 demo: .venv/bin/uv  ## PostgreSQL into Delta, twice, on this machine
 	@$(RUN) -m tools.setup workspace meltano
@@ -26,7 +26,7 @@ format: .venv/bin/uv  ## what `make check` can mend by itself
 
 docs: .venv/bin/uv  ## build/site, warnings as errors
 	@$(RUN) -m tools.setup workspace
-	@$(RUN) -m mkdocs build --strict --quiet --site-dir build/site
+	@NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet --site-dir build/site
 
 bench: .venv/bin/uv  ## the figures, in interleaved rounds
 	@$(RUN) -m tools.setup workspace meltano
@@ -38,6 +38,10 @@ install: .venv/bin/uv  ## Meltano and its plugins, ready for `.venv-meltano/bin/
 
 lock: .venv/bin/uv  ## all locks again; ARGS=--upgrade moves the versions
 	@$(RUN) -m tools.lock $(ARGS)
+
+new-tap: .venv/bin/uv  ## NAME=acme: a copy of tap-example that keeps the contract at once
+	@$(RUN) -m tools.setup workspace
+	@$(RUN) -m tools.new_tap $(NAME)
 
 .venv/bin/uv: requirements-uv.lock
 	@PYTHON="$(PYTHON)" sh tools/bootstrap.sh && touch $@

@@ -9,7 +9,6 @@ import contextlib
 import io
 import json
 import logging
-import sys
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -73,7 +72,7 @@ def run(tap: type[Tap], config: Mapping[str, Any], state: Mapping[str, Any] | No
 
 
 def cut(run_: Run) -> Iterator[tuple[list[dict[str, Any]], dict[str, Any]]]:
-    """Yield, for every STATE of a run, the messages before it and the STATE: what is left of a run that is cut there."""
+    """Yield, for every STATE of a run, the messages before it and the STATE: what is left of a run cut there."""
     for place, message in enumerate(run_.messages):
         if message["type"] == "STATE":
             yield run_.messages[:place], message["value"]
@@ -110,10 +109,3 @@ class _Log(logging.Handler):
         finally:
             root.removeHandler(self)
             root.setLevel(before)
-
-
-def executable(name: str) -> list[str]:
-    """Return the command line of an installed tap, in this interpreter's environment."""
-    from pathlib import Path
-
-    return [str(Path(sys.executable).parent / name)]

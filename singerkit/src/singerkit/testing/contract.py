@@ -1,0 +1,288 @@
+"""One contract for every tap: what a tap promises, each promise a function that asserts it.
+
+Takes a tap class; gives nothing, or fails. Taps of rows are run against an API made of their own rows; a package may
+add routes for what its rows cannot say by a module `loopback` with `serve(api)`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import json
+import re
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from singer_sdk.singerlib import Catalog
+
+from singerkit.errors import CredentialsError
+from singerkit.plugins import plugins
+from singerkit.rest import check
+from singerkit.rest.auth import TokenAuth
+from singerkit.rest.fill import filled
+from singerkit.rest.schema import schemas
+from singerkit.rest.tap import RestTap
+from singerkit.testing.fake_api import FakeApi, Reply, Trouble
+from singerkit.testing.mirror import mirror, put
+from singerkit.testing.runner import Run, cut, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from singer_sdk import Tap
+
+    Promise = Callable[[type[Any]], None]
+
+CANARY = "canary-9b1f4e"
+"""The value of every secret setting while the contract is tried."""
+_SECRET_NAME = re.compile(r"(token|secret|password|passphrase|private_key|api_key|credential)", re.IGNORECASE)
+_NO_SECRET = re.compile(r"(_url|_file|_path|_expires?|_lifetime|_header|_ttl)", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class World:
+    """A tap beside an API that it can read."""
+
+    tap: type[RestTap]
+    api: FakeApi
+    config: Mapping[str, Any]
+
+    def run(self, state: Mapping[str, Any] | None = None, **config: Any) -> Run:
+        """Run the tap with every stream selected, also those that are off by default."""
+        catalog = self.tap(config=dict(self.config)).catalog
+        for entry in catalog.values():
+            entry.metadata.root.selected = True
+        return run(self.tap, {**self.config, **config}, state, Catalog(catalog).to_dict())
+
+
+@contextmanager
+def world(tap: type[RestTap]) -> Iterator[World]:
+    """Serve a tap's own rows on loopback, and yield the tap pointed there."""
+    with FakeApi() as api:
+        there = _pointed_at(tap, api)
+        config = example_config(tap) | {"state_interval_s": 0, "retry_base_s": 0.001, "allow_private_hosts": True}
+        known = there(config=config)
+        mirror(api, known.rows.values(), {name: stream.schema for name, stream in known.streams.items()})
+        _serve_login(api, known)
+        package = tap.__module__.partition(".")[0]
+        if importlib.util.find_spec(package + ".loopback"):
+            importlib.import_module(package + ".loopback").serve(api)
+        yield World(there, api, config)
+
+
+def example_config(tap: type[Tap]) -> dict[str, Any]:
+    """Return the least configuration that a tap accepts, made from its own settings; secrets are the canary."""
+    schema = tap.config_jsonschema
+    wanted = {*schema.get("required", ()), *(schema.get("x-settings-groups") or [[]])[0]}
+    return {name: _example(schema["properties"][name]) for name in sorted(wanted)} | dict(
+        getattr(tap, "example_settings", {})
+    )
+
+
+def installed() -> list[Any]:
+    """Return the classes of all installed taps, those of other packages too."""
+    return [one.load() for one in plugins(hidden=True) if one.kind == "tap" and one.reason() is None]
+
+
+# -- promises of every tap -----------------------------------------------------------------------------------------
+
+
+def secrets_are_marked(tap: type[Tap]) -> None:
+    """A setting whose name sounds like a secret is one, or says by its name that it is not."""
+    for name, prop in tap.config_jsonschema["properties"].items():
+        if _SECRET_NAME.search(name) and not _NO_SECRET.search(name) and "string" in prop["type"]:
+            assert prop.get("secret"), f"{tap.name}: setting {name} sounds like a secret and is not marked as one"
+
+
+def settings_are_described(tap: type[Tap]) -> None:
+    """Every setting has a label and a sentence."""
+    for name, prop in tap.config_jsonschema["properties"].items():
+        assert prop.get("title"), f"{tap.name}: setting {name} has no label"
+        assert prop.get("description"), f"{tap.name}: setting {name} has no caption"
+
+
+# -- promises of taps of rows --------------------------------------------------------------------------------------
+
+
+def rows_keep_their_rules(tap: type[RestTap]) -> None:
+    """Keys, bookmarks and partitions are in the schema; child keys hold the parent's; no partition changes."""
+    known = tap(config=example_config(tap))
+    made = schemas(known.rows, known.schema_folder())
+    check.check_rows(known.plain_source(), list(known.rows.values()), tap.config_jsonschema["properties"], made)
+
+
+def records_fit_their_schema(tap: type[RestTap]) -> None:
+    """Every record is valid against the schema that was announced for it, and names its keys."""
+    from jsonschema import Draft202012Validator
+
+    with world(tap) as there:
+        done = there.run()
+        assert done.error is None, str(done.error)
+        for row in _readable(there):
+            validator = Draft202012Validator(done.schema(row.name))
+            records = done.records(row.name)
+            assert records, f"{row.name}: no records"
+            for record in records:
+                errors = [error.message for error in validator.iter_errors(record)]
+                assert not errors, f"{row.name}: {errors}"
+            keys = [tuple(record[key] for key in row.keys) for record in records]
+            assert not row.keys or len({*keys}) == len(keys), f"{row.name}: keys repeat"
+
+
+def every_page_is_walked(tap: type[RestTap]) -> None:
+    """A stream with pages asks for more than one, and gets every record once."""
+    with world(tap) as there:
+        done = there.run()
+        for row in _readable(there):
+            if not row.parents and row.pages.style != "single":
+                assert len(done.records(row.name)) > 2, f"{row.name}: only one page was read"
+
+
+def a_cut_run_loses_nothing(tap: type[RestTap]) -> None:
+    """Cut at any STATE, what was written before it and what the next run writes are together every record."""
+    with world(tap) as there:
+        whole = there.run()
+        every = {row.name: _written(whole.messages, row.name) for row in _readable(there)}
+        for before, state in _spread(list(cut(whole))):
+            again = there.run(state)
+            assert again.error is None, str(again.error)
+            for name, records in every.items():
+                missing = records - _written(before, name) - _written(again.messages, name)
+                assert not missing, f"{name}: lost after a STATE: {sorted(missing)[:3]}"
+
+
+def storms_change_nothing(tap: type[RestTap]) -> None:
+    """429, 500, resets and cut bodies in between: the same records."""
+    with world(tap) as there:
+        calm = there.run()
+        there.api.trouble(
+            Trouble(status=429, headers={"Retry-After": "0"}),
+            Trouble(status=500),
+            Trouble(reset=True),
+            Trouble(cut=True),
+            Trouble(status=503),
+        )
+        stormy = there.run(max_attempts=12)
+        assert stormy.error is None, str(stormy.error)
+        for row in _readable(there):
+            assert stormy.records(row.name) == calm.records(row.name), f"{row.name}: a storm changed the records"
+
+
+def bad_credentials_are_said(tap: type[RestTap]) -> None:
+    """A server that knows us not ends the run with exit 5, and the canary is nowhere."""
+    with world(tap) as there:
+        there.api.routes.clear()
+        there.api.route("/*", lambda asked: Reply({"message": f"who is {asked.headers.get('authorization')}"}, 401))
+        done = there.run()
+        assert isinstance(done.error, CredentialsError), f"not said: {done.error}"
+        assert CANARY not in str(done.error) + done.stdout + done.log
+
+
+def no_secret_leaves(tap: type[RestTap]) -> None:
+    """The canary is in no message, no log line and no STATE, at any log level."""
+    with world(tap) as there:
+        done = there.run()
+        assert CANARY not in done.stdout + done.log
+
+
+def stdout_is_singer(tap: type[RestTap]) -> None:
+    """stdout carries Singer messages and nothing else, a SCHEMA before the first row of a stream."""
+    with world(tap) as there:
+        described = set()
+        for line in there.run().stdout.splitlines():
+            message = json.loads(line)
+            assert message["type"] in {"SCHEMA", "RECORD", "STATE", "ACTIVATE_VERSION", "BATCH"}
+            if message["type"] == "SCHEMA":
+                described.add(message["stream"])
+            assert message["type"] == "STATE" or message["stream"] in described
+
+
+OF_ALL: tuple[Promise, ...] = (secrets_are_marked, settings_are_described)
+"""What every tap promises."""
+OF_ROWS: tuple[Promise, ...] = (
+    rows_keep_their_rules,
+    records_fit_their_schema,
+    every_page_is_walked,
+    a_cut_run_loses_nothing,
+    storms_change_nothing,
+    bad_credentials_are_said,
+    no_secret_leaves,
+    stdout_is_singer,
+)
+"""What taps of rows promise besides."""
+
+
+def promises(tap: type[Any]) -> tuple[Promise, ...]:
+    """Return what a tap promises."""
+    return OF_ALL + (OF_ROWS if issubclass(tap, RestTap) else ())
+
+
+def cases() -> list[Any]:
+    """Return every promise of every installed tap as parameters for pytest."""
+    import pytest
+
+    return [
+        pytest.param(tap, promise, id=f"{tap.name}-{promise.__name__}")
+        for tap in installed()
+        for promise in promises(tap)
+    ]
+
+
+def _pointed_at(tap: type[RestTap], api: FakeApi) -> type[RestTap]:
+    class Pointed(tap):  # type: ignore[valid-type, misc]  # any tap
+        def plain_source(self) -> Any:
+            source = filled(super().plain_source(), self.values)
+            auth = source.auth
+            there = {
+                part.name: api.url + (urlsplit(getattr(auth, part.name)).path or "/")
+                for part in dataclasses.fields(auth)
+                if part.name.endswith("_url")
+            }
+            return dataclasses.replace(source, base_url=api.url, auth=dataclasses.replace(auth, **there))
+
+    Pointed.__name__ = tap.__name__
+    Pointed.__module__ = tap.__module__
+    return Pointed
+
+
+def _serve_login(api: FakeApi, tap: RestTap) -> None:
+    auth = tap.plain_source().auth
+    if not isinstance(auth, TokenAuth):
+        return
+    for part in dataclasses.fields(auth):
+        if part.name.endswith("_url"):
+            api.route(urlsplit(getattr(auth, part.name)).path, put({"expires_in": 3600}, auth.path, "a-token"))
+
+
+def _readable(there: World) -> list[Any]:
+    rows = there.tap(config=dict(there.config)).rows
+    return [row for row in rows.values() if row.read is None]
+
+
+def _example(prop: Mapping[str, Any]) -> Any:
+    if prop.get("secret"):
+        return CANARY
+    if "default" in prop:
+        return prop["default"]
+    if "enum" in prop:
+        return prop["enum"][0]
+    kind = (
+        next(one for one in [prop["type"]] if isinstance(one, str))
+        if isinstance(prop["type"], str)
+        else prop["type"][0]
+    )
+    return {"integer": 1, "number": 1, "boolean": True, "array": ["example"], "object": {}}.get(kind, "example")
+
+
+def _written(messages: list[dict[str, Any]], stream: str) -> set[str]:
+    found = (m["record"] for m in messages if m["type"] == "RECORD" and m["stream"] == stream)
+    return {json.dumps(record, sort_keys=True, default=str) for record in found}
+
+
+def _spread(every: list[Any], most: int = 12) -> list[Any]:
+    """Return at most so many of the cuts, the first and the last among them."""
+    step = max(1, len(every) // most)
+    return every[::step] + every[-1:]

@@ -1,0 +1,1 @@
+"""Singer tap for Example: rows in settings.py, schemas beside them."""

@@ -1,0 +1,52 @@
+"""What a person sets, and what there is to read: one row a stream.
+
+Taken from the vendor's documentation; the reference of all words is docs/reference/rest-endpoints.md.
+"""
+
+from __future__ import annotations
+
+from singerkit.rest import tap
+from singerkit.rest.auth import Bearer
+from singerkit.rest.bookmarks import Bookmark
+from singerkit.rest.endpoint import Endpoint, Parent, Partition, Source
+from singerkit.rest.pages import Cursor, Link
+from singerkit.settings.fields import Setting
+
+SETTINGS = (
+    Setting("base_url", "string", "Address", "Where the API is.", default="https://api.example.com/v1"),
+    Setting("token", "string", "API token", "Made under Settings, API.", required=True, secret=True),
+    *tap.SETTINGS,
+)
+
+SOURCE = Source(base_url="{base_url}", auth=Bearer(token="{token}"))
+
+ENDPOINTS = (
+    Endpoint(
+        name="customers",
+        path="/customers",
+        records="$.data",
+        keys=("id",),
+        pages=Cursor(param="cursor", path="$.next_cursor", size_param="limit", size=100),
+        bookmarks=(Bookmark(field="updated_at", param="updated_since", params={"sort": "updated_at"}, order="asc"),),
+        partition=Partition(keys=("created_at",), format="month"),
+        scopes=("customers:read",),
+        description="One row a customer.",
+    ),
+    Endpoint(
+        name="orders",
+        path="/customers/{customer_id}/orders",
+        keys=("customer_id", "id"),
+        pages=Link(size_param="per_page", size=100),
+        parents=(Parent(stream="customers", params={"customer_id": "id"}),),
+        scopes=("orders:read",),
+        description="One row an order of a customer.",
+    ),
+    Endpoint(
+        name="products",
+        path="/products",
+        records="$.products",
+        keys=("sku",),
+        scopes=("products:read",),
+        description="One row a product.",
+    ),
+)
