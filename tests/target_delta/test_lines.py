@@ -85,7 +85,16 @@ def test_stream_whose_name_begins_with_another() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    [b"hello", b"{}", b'{"type": 1}', b"[]", b'{"type":"RECORD","record":{}}', b'{"type":"STATE","value":', b"\xff"],
+    [
+        A1[:-5],
+        b"hello",
+        b"{}",
+        b'{"type": 1}',
+        b"[]",
+        b'{"type":"RECORD","record":{}}',
+        b'{"type":"STATE","value":',
+        b"\xff",
+    ],
 )
 def test_line_that_is_no_message(line: bytes) -> None:
     """What is no Singer message stops the run, by its size and never by its content; a line cut short too."""

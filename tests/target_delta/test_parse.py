@@ -208,7 +208,9 @@ def test_what_the_envelope_says() -> None:
     assert parsed.omitted is None
 
 
-@pytest.mark.parametrize("envelope", [{"time_extracted": '""'}, {"time_extracted": "1"}, {"version": '"1"'}])
+@pytest.mark.parametrize(
+    "envelope", [{"time_extracted": '""'}, {"time_extracted": "1"}, {"version": '"1"'}, {"version": str(2**63)}]
+)
 def test_envelope_that_says_nonsense(envelope: dict[str, str]) -> None:
     """What stands beside the record is checked as the record is."""
     with pytest.raises(InvalidRecordError, match="not a record in JSON and UTF-8"):

@@ -6,10 +6,10 @@ Takes lines and a schema; gives rows of Python values. Refuses by InvalidRecordE
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from target_delta import temporal
 from target_delta.errors import InvalidRecordError, MissingKeyError
@@ -35,7 +35,7 @@ class Row(NamedTuple):
 class _Envelope(msgspec.Struct, gc=False):
     record: Raw
     time_extracted: str | None = None
-    version: int | None = None
+    version: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
 
 
 class CarefulReader:

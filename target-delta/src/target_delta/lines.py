@@ -115,8 +115,11 @@ def _messages(block: bytes, schemas: MutableMapping[str, bytes]) -> Iterator[Rec
 
 
 def _run(stream: bytes, lines: bytes) -> Records:
-    """Return a run; where it is cut there is a newline, but at the end of a block that ends without one."""
-    rows = lines.count(b"\n") + (not lines.endswith(b"\n"))
+    """Return a run. Only the input's last line may lack a newline; it must be whole, or the tap was cut short in it."""
+    rows = lines.count(b"\n")
+    if not lines.endswith(b"\n"):
+        rows += 1
+        _envelope(lines[lines.rfind(b"\n") + 1 :])
     try:
         return Records(stream.decode(), lines, rows)
     except UnicodeDecodeError as error:
@@ -130,10 +133,7 @@ def _end_of_run(begins: bytes) -> re.Pattern[bytes]:
 
 
 def _decoded(line: bytes, schemas: MutableMapping[str, bytes]) -> Iterator[Records | tuple[Other, str]]:
-    try:
-        envelope = _ENVELOPE.decode(line)
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise _no_message(line) from error
+    envelope = _envelope(line)
     if envelope.type == "RECORD":
         if envelope.stream is None:
             raise _no_message(line)
@@ -144,6 +144,13 @@ def _decoded(line: bytes, schemas: MutableMapping[str, bytes]) -> Iterator[Recor
             return
         schemas[envelope.stream] = line
     yield Other(line), envelope.type
+
+
+def _envelope(line: bytes) -> _Envelope:
+    try:
+        return _ENVELOPE.decode(line)
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise _no_message(line) from error
 
 
 def _no_message(line: bytes) -> SafetyStopError:
