@@ -59,4 +59,7 @@ def test_make_knows_its_targets(target: str, root: Path) -> None:
     """Every target is there, and each of its recipes is one call of a tool."""
     done = subprocess.run(["make", "--dry-run", target], cwd=root, capture_output=True, text=True, check=True)
 
-    assert all(line.startswith((".venv/bin/python -m ", "NO_MKDOCS_2_WARNING=1 .venv", "PYTHON=")) for line in done.stdout.splitlines())
+    assert all(
+        line.startswith((".venv/bin/python -m ", "NO_MKDOCS_2_WARNING=1 .venv", "PYTHON="))
+        for line in done.stdout.splitlines()
+    )
