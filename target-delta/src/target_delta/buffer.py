@@ -27,6 +27,7 @@ class Buffer:
         """Return all rows and forget them, or None where nothing waits."""
         if not self._batches:
             return None
-        table = pa.Table.from_batches(self._batches)
+        tables = [pa.Table.from_batches([batch]) for batch in self._batches]
+        table = pa.concat_tables(tables, promote_options="default")  # some say what they omit, others omit nothing
         self._batches, self.rows, self.bytes = [], 0, 0
         return table

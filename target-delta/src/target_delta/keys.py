@@ -25,7 +25,7 @@ def last_rows(table: pa.Table, keys: Sequence[str]) -> Codes:
     """Return the positions of the last row of every key, ascending."""
     if len(keys) == 1 and (numbers := _numbers(table, keys[0])) is not None and _differ(numbers):
         return np.arange(table.num_rows)
-    codes, distinct = _dense(table, keys)
+    codes, distinct = group_numbers(table, keys)
     if distinct >= table.num_rows:
         return np.arange(table.num_rows)
     last = np.zeros(distinct, dtype=np.int64)
@@ -111,7 +111,7 @@ def _differ(numbers: Codes) -> bool:
     return not bool((ordered[1:] == ordered[:-1]).any())
 
 
-def _dense(table: pa.Table, keys: Sequence[str]) -> tuple[Codes, int]:
+def group_numbers(table: pa.Table, keys: Sequence[str]) -> tuple[Codes, int]:
     """Return numbers from 0 that are equal where the keys are, and how many there are."""
     codes: Codes = np.zeros(table.num_rows, dtype=np.int64)
     distinct = 1

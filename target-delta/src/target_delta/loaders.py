@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
 
+from singerkit.errors import SafetyStopError
 from target_delta import foreign
-from target_delta.keys import Ascending, last_per_key
+from target_delta.keys import Ascending
+from target_delta.omitted import folded
 from target_delta.partition import PartitionedWriter
 from target_delta.plan import Change, Upsert
 from target_delta.schema import conform, evolve
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from target_delta.commit import Committer
     from target_delta.files import Layout
+    from target_delta.omitted import Masks
     from target_delta.staging import Progress, Staging
     from target_delta.table import Snapshot
 
@@ -124,23 +127,26 @@ class Upserter:
         """Commit the last row of every key."""
         if not self._rows:
             return NOTHING
-        rows = last_per_key(pa.concat_tables(self._rows), self.keys)
+        rows, omitted = folded(pa.concat_tables(self._rows, promote_options="default"), self.keys)
         self._rows = []
         if self.committer.ready(self.schema).is_foreign:
+            refuse_omitted(omitted, self.committer.table.stream)
             return self.committer.delegate(
                 self.schema,
                 lambda seen, how: foreign.merge(fitted(rows, seen.schema), self.keys, seen, how),
                 bookmark=so_far.bookmark,
             ).change
-        return self.committer.commit(self.schema, lambda seen: self._plan(rows, seen), bookmark=so_far.bookmark).change
+        return self.committer.commit(
+            self.schema, lambda seen: self._plan(rows, omitted, seen), bookmark=so_far.bookmark
+        ).change
 
     def abandon(self) -> None:
         """Forget the rows."""
         self._rows = []
 
-    def _plan(self, rows: pa.Table, snapshot: Snapshot) -> Change:
+    def _plan(self, rows: pa.Table, omitted: Masks, snapshot: Snapshot) -> Change:
         store, alive = self.committer.table.store, self.committer.alive
-        return Upsert(store, fitted(rows, snapshot.schema), self.keys, self.layout, alive).plan(snapshot)
+        return Upsert(store, fitted(rows, snapshot.schema), self.keys, self.layout, alive, omitted).plan(snapshot)
 
 
 @dataclass
@@ -218,6 +224,17 @@ class Skipper:
 
     def abandon(self) -> None:
         """There is nothing to delete."""
+
+
+def refuse_omitted(omitted: Masks, stream: str) -> None:
+    """Stop where delta-rs itself would write NULL in the place of a stored value."""
+    if omitted:
+        raise SafetyStopError(
+            "rows omit columns whose stored value stays, which a table with such features cannot take",
+            remedy="load the stream into a table without change feed, constraints and generated columns",
+            stream=stream,
+            columns=" ".join(omitted),
+        )
 
 
 def fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:

@@ -6,7 +6,7 @@ Takes a snapshot and rows that are unique by key; gives new data files and the l
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from target_delta.files import ROW_GROUP_ROWS
 from target_delta.keys import KeySet
+from target_delta.omitted import filled as filled_column
 from target_delta.partition import PartitionedWriter, filled, parts
 from target_delta.schema import conform
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from target_delta.files import DataFile, FileWriter, Layout
+    from target_delta.omitted import Masks
     from target_delta.partition import Values
     from target_delta.store import Store
     from target_delta.table import LiveFile, Snapshot
@@ -69,6 +71,8 @@ class Upsert:
     layout: Layout
     alive: Callable[[], None] = field(default=_always)
     """Called between files and row groups; raises where the run was told to stop."""
+    omitted: Masks = field(default_factory=dict)
+    """Which rows take the stored value of which column."""
 
     def plan(self, snapshot: Snapshot) -> Change:
         """Write the files that take the place of every file that holds an affected key, and of what is new.
@@ -81,6 +85,8 @@ class Upsert:
         """
         wanted = KeySet(self.rows, self.keys)
         hits = [hit for file in candidates(snapshot, wanted) if (hit := self._look(file, snapshot, wanted))]  # 1, 2
+        if self.omitted:
+            return replace(self, rows=self._with_stored(snapshot, wanted, hits), omitted={}).plan(snapshot)
         with PartitionedWriter(self.store, snapshot.schema, snapshot.partition_by, self.keys, self.layout) as out:
             fresh = dict(parts(self.rows, snapshot.partition_by)) if self.rows.num_rows else {}
             for values in dict.fromkeys([*(_values(hit.file, snapshot) for hit in hits), *fresh]):
@@ -101,6 +107,23 @@ class Upsert:
         positions = pa.chunked_array(found, pa.int32()) if found else pa.chunked_array([], pa.int32())
         replaced_by = _distinct([positions.drop_null().to_numpy()], self.rows.num_rows)
         return _Hit(file, positions.is_valid(), replaced_by) if len(replaced_by) else None
+
+    def _with_stored(self, snapshot: Snapshot, wanted: KeySet, hits: Sequence[_Hit]) -> pa.Table:
+        """Return the rows with the stored values of what they omit; a key that is new has NULL there."""
+        rows = self.rows
+        for name, mask in self.omitted.items():
+            places, values = [np.array([], dtype=np.int64)], [snapshot.schema.empty_table()[name]]
+            for hit in hits:
+                for stored in read(self.store, hit.file, snapshot.schema, [*dict.fromkeys([*self.keys, name])]):
+                    found = wanted.positions(stored).fill_null(-1).to_numpy().astype(np.int64)
+                    chosen = np.flatnonzero((found >= 0) & mask[found])
+                    places.append(found[chosen])
+                    values.append(stored[name].take(pa.array(chosen)))
+            every, first = np.unique(np.concatenate(places), return_index=True)
+            stored_values = pa.chunked_array([chunk for value in values for chunk in value.chunks], rows[name].type)
+            column = filled_column(rows[name], every, stored_values.take(pa.array(first)))
+            rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
+        return rows
 
     def _rewrite(self, hit: _Hit, snapshot: Snapshot, waiting: NDArray[np.bool_], writer: FileWriter) -> None:
         start = 0

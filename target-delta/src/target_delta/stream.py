@@ -19,6 +19,7 @@ from target_delta.ledger import Ledger, full_load_of
 from target_delta.loaders import Appender, Loader, Skipper, SoFar, Stager, Upserter
 from target_delta.metadata import add_metadata, with_metadata
 from target_delta.names import table_address
+from target_delta.omitted import with_omitted
 from target_delta.parse import RecordParser
 from target_delta.staging import Progress, clean, resume
 from target_delta.store import Store
@@ -107,10 +108,12 @@ class Stream:
 
     def take_lines(self, records: Records) -> None:
         """Take RECORD lines."""
-        parsed = self._parser.parse(records.lines)
+        parsed = self._parser.parse(records.lines, rows=records.rows)
         rows = parsed.rows
         if self.run.settings.add_record_metadata:
             rows = self._stamped(rows, parsed.extracted_at)
+        if isinstance(self._loader, Upserter):  # elsewhere nothing is stored that could stay
+            rows = with_omitted(rows, parsed.omitted)
         self._take(rows, size=len(records.lines))
 
     def take_files(self, message: Mapping[str, Any]) -> None:
