@@ -74,7 +74,7 @@ def _ended_by(error: BaseException, logger: logging.Logger) -> int:
 class Shell:
     """Mixed in before singer_sdk.Tap or Target: what is slow or unsafe there, overridden here once."""
 
-    name: ClassVar[str]
+    name: str
     config_jsonschema: ClassVar[dict[str, Any]]
     _config: dict[str, Any]
     stopped_by: int | None = None
