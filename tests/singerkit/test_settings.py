@@ -120,3 +120,8 @@ def test_all_errors_are_said_at_once() -> None:
 def test_one_group_of_settings_must_be_complete(config: dict[str, Any], text: str | None) -> None:
     """Alternatives are named together where none is complete; an empty text is not a value."""
     assert missing_group(config, [["url"], ["host", "database"]]) == text
+
+
+def test_a_list_or_an_object_completes_a_group() -> None:
+    """Values of any kind count as given."""
+    assert missing_group({"endpoints": [{}], "headers": {}}, [["endpoints", "headers"]]) is None

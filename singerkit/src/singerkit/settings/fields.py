@@ -96,7 +96,7 @@ def explain(error: ValidationError, known: Iterable[str]) -> str:
 
 def missing_group(config: Mapping[str, Any], groups: Sequence[Sequence[str]]) -> str | None:
     """Return what to say where no group of settings is complete, or None where one is."""
-    if not groups or any(all(config.get(name) not in {None, ""} for name in group) for group in groups):
+    if not groups or any(all(config.get(name) not in (None, "") for name in group) for group in groups):
         return None
     return "one of these sets must be given: " + " | ".join(" + ".join(group) for group in groups)
 
