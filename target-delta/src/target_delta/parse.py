@@ -21,7 +21,7 @@ from target_delta.columns import Column
 from target_delta.typed import arrays_of, record_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_delta.schema import StreamSchema
 
@@ -59,8 +59,7 @@ class RecordParser:
         self._schema, self._bare = schema, bare
         self._columns = schema.columns if OMITTED in schema.arrow.names else (*schema.columns, _NAMES)
         self._careful = CarefulReader(schema.stream, self._columns, schema.keys, bare=bare)
-        self._decode = _decoder(self._columns, bare=bare)
-        self._arrays = arrays_of(self._columns)
+        self._typed: _Typed | None = None
         self._omitted = self._columns.index(_NAMES) if _NAMES in self._columns else None
 
     def parse(self, lines: bytes, on_invalid: OnInvalid | None = None, *, rows: int | None = None) -> Parsed:
@@ -69,13 +68,15 @@ class RecordParser:
         An error's `index` counts the lines of this call from 0; blank lines are no lines. `rows` is how many lines
         there are, where the caller has counted them.
         """
+        if self._typed is None:
+            self._typed = _Typed(self._columns, _order(lines, bare=self._bare), bare=self._bare)
         count = lines.removesuffix(b"\n").count(b"\n") + 1 if rows is None else rows
         if (whole := self._bulk(lines, count)) is not None:
             return whole
         return _joined(self._parts([line for line in lines.split(b"\n") if line.strip()], 0, on_invalid))
 
     def _parts(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> list[Parsed]:
-        if self._decode is None or len(lines) <= _FEW:
+        if len(lines) <= _FEW:
             return [self._one_by_one(lines, start, on_invalid)]
         if (parsed := self._bulk(b"\n".join(lines), len(lines))) is not None:
             return [parsed]
@@ -85,15 +86,15 @@ class RecordParser:
 
     def _bulk(self, lines: bytes, count: int) -> Parsed | None:
         """Return the rows of all lines, or None where one of them is not what the strict types take."""
-        if self._decode is None:
+        if self._typed is None or self._typed.decode is None:
             return None
         try:
             with _uncollected():
-                messages = self._decode(lines)
+                messages = self._typed.decode(lines)
                 if len(messages) != count:  # two on one line, or one on two: the decoder looks at white space alone
                     return None
                 records, extracted, version = self._envelopes(messages)
-                arrays = self._arrays(records)
+                arrays = self._typed.arrays(records)
         except _UNFIT:
             return None
         parsed = self._parsed(arrays, extracted, version)
@@ -130,6 +131,36 @@ def _uncollected() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+class _Typed:
+    """Decodes lines with strict types, or has no decoder where a column's name has no place in a struct.
+
+    Its fields stand in the order in which the first record has them: msgspec looks for a key from where it found the
+    last one, and with a thousand columns in another order that search is twelve times the rest.
+    """
+
+    def __init__(self, columns: Sequence[Column], order: Mapping[str, int], *, bare: bool) -> None:
+        ordered = sorted(columns, key=lambda column: order.get(column.name, len(order)))
+        places = {column.name: place for place, column in enumerate(ordered)}
+        self._places = [places[column.name] for column in columns]
+        self._arrays = arrays_of(ordered)
+        self.decode = _decoder(ordered, bare=bare)
+
+    def arrays(self, records: Sequence[Any]) -> list[pa.Array]:
+        """Return one array a column, in the order of the columns."""
+        arrays = self._arrays(records)
+        return [arrays[place] for place in self._places]
+
+
+def _order(lines: bytes, *, bare: bool) -> Mapping[str, int]:
+    """Return the place of each key in the first record; of none where it cannot be read: others will say why."""
+    line = lines.partition(b"\n")[0]
+    try:
+        record = line if bare else msgspec.json.decode(line, type=dict[str, msgspec.Raw])["record"]
+        return {name: place for place, name in enumerate(msgspec.json.decode(record, type=dict[str, msgspec.Raw]))}
+    except (KeyError, *_UNFIT):
+        return {}
 
 
 def _decoder(columns: Sequence[Column], *, bare: bool) -> Callable[[bytes], list[Any]] | None:
