@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -174,6 +175,22 @@ def test_two_databases_at_the_same_time(project: Project, shop: str) -> None:
     states = [project.state(f"dev:tap-postgres--{name}-to-target-delta") for name in ("shop", "support")]
     values = [state["public-orders"]["replication_key_value"] for state in states]
     assert values[0] > values[1]
+
+
+def test_nobody_else_is_asked(project: Project) -> None:
+    """No hub, no telemetry, no look for a newer version: what wants to leave the machine would meet this proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        proxies = {
+            name: address for word in ("http", "https", "all") for name in (f"{word}_proxy", f"{word.upper()}_PROXY")
+        }
+
+        project.settings.update(proxies, no_proxy="", NO_PROXY="")
+        project.meltano("run", "tap-postgres", "target-delta")
+
+        proxy.setblocking(False)  # a caller would be waiting in the queue
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
 
 
 def test_prod_has_its_own_state_and_tables(project: Project) -> None:
