@@ -257,7 +257,7 @@ def test_settings_of_the_sdk_that_are_not_honoured_are_not_offered() -> None:
 
 @pytest.mark.parametrize(("config", "message"), [
     ({"load_method": "merge"}, "load_method"), ({"load_method": {"a": "merge"}}, "load_method"),
-    ({"batch_size_rows": 0}, "batch_size_rows"), ({"max_memory_mb": 1}, "max_memory_mb"), ({"pth": "x"}, "pth: unknown"),
+    ({"batch_size_rows": 0}, "batch_size_rows"), ({"max_memory_mb": 1}, "max_memory"), ({"pth": "x"}, "pth: unknown"),
     ({"compression": "rar"}, "compression"), ({"activate_version": "maybe"}, "activate_version"),
 ])  # fmt: skip
 def test_bad_settings(config: dict[str, Any], message: str) -> None:
@@ -304,3 +304,18 @@ def test_first_message_of_a_load_before_its_schema(load: Load) -> None:
     """ACTIVATE_VERSION needs a SCHEMA before it."""
     with pytest.raises(SafetyStopError, match="before its SCHEMA"):
         load([activate("log", 1)])
+
+
+def test_quarantine(load: Load, rows: Rows) -> None:
+    """A record that does not fit, or has no key, is kept with its reason; the others go on, and STATE with them."""
+    bad = [record("people", id="x"), record("people", name="no key")]
+
+    states = load([PEOPLE, *bad, record("people", id=1), state(people=1)], on_invalid_record="quarantine")
+
+    kept = rows("people__quarantine")
+    assert [row["id"] for row in rows("people")] == [1]
+    assert {(row["column"], json.loads(row["record"])["record"].get("id")) for row in kept} == {
+        ("id", "x"),
+        ("id", None),
+    }
+    assert states == [{"bookmarks": {"people": 1}}]

@@ -5,6 +5,8 @@ Takes runs of RECORD lines and single other lines; gives STATE values to `emit`.
 
 from __future__ import annotations
 
+import logging
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +14,7 @@ import msgspec
 from singerkit.errors import SafetyStopError
 from target_delta.errors import RecordBeforeSchemaError
 from target_delta.lines import Other, Records
+from target_delta.quarantine import quarantine_name, quarantine_schema, quarantined
 from target_delta.schema import stream_schema
 from target_delta.stream import Stream
 
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from target_delta.mapping import Mapping as StreamMaps
     from target_delta.stream import Run
 
+_LOGGER = logging.getLogger("target-delta")
+
+PROGRESS_S = 30.0  # between two lines of the log on a long run
 LOOK_S = 0.5  # how often the ages of the batches are looked at
 CALM_S = 5.0  # between two commits of a stream that a pause of the input causes
 BASE_MB = 160  # what the process weighs before it holds a row
@@ -37,14 +43,16 @@ class Router:
         self.emit = emit
         self.streams: dict[str, Stream] = {}
         self._schemas: dict[bytes, None] = {}
-        self._looked_at = run.clock()
+        self._looked_at = self._told_at = run.clock()
         self._ceiling = max(16, (run.settings.max_memory_mb - BASE_MB) // COPIES) << 20
 
     def take(self, piece: Records | Other) -> None:
         """Take one piece of the input, in its order."""
         if isinstance(piece, Records):
             for records in self.maps.records(piece):
-                self._stream(records.stream).take_lines(records)
+                stream = self._stream(records.stream)
+                stream.take_lines(records)
+                self._set_aside(stream)
         else:
             self._take_message(piece.line)
         self.run.worker.collect()
@@ -97,6 +105,7 @@ class Router:
             case "BATCH":
                 for target in self.maps.targets(str(message.get("stream"))):
                     self._stream(target).take_files(message)
+                    self._set_aside(self._stream(target))
             case other:
                 raise SafetyStopError("the input holds a message of an unknown type", type=str(other)[:40])
 
@@ -110,6 +119,17 @@ class Router:
                 self.streams[name].take_schema(schema)
             else:
                 self.streams[name] = Stream(self.run, schema, source)
+
+    def _set_aside(self, stream: Stream) -> None:
+        """Take invalid records to the quarantine; a STATE behind them waits for that table too."""
+        if not stream.invalid:
+            return
+        name = quarantine_name(stream.name)
+        if name not in self.streams:
+            self.streams[name] = Stream(self.run, quarantine_schema(stream.name), name, method="append-only")
+        self.streams[name].take_rows(quarantined(stream.invalid, run=self.run.id, now=datetime.now(UTC)))
+        self.run.report.add(stream.name, quarantined=len(stream.invalid))
+        stream.invalid.clear()
 
     def _take_state(self, message: Mapping[str, Any]) -> None:
         value = message.get("value")
@@ -140,11 +160,19 @@ class Router:
         now = self.run.clock()
         if now - self._looked_at >= LOOK_S:
             self._looked_at = now
+            self._tell(now)
             for stream in self.streams.values():
                 if stream.age_s(now) >= self.run.settings.max_batch_age_s:
                     stream.flush()
         while sum(stream.buffer.bytes for stream in self.streams.values()) > self._ceiling:
             max(self.streams.values(), key=lambda stream: stream.buffer.bytes).flush()
+
+    def _tell(self, now: float) -> None:
+        if now - self._told_at >= PROGRESS_S:
+            self._told_at = now
+            counts = self.run.report.streams.values()
+            received, written = (sum(count[name] for count in counts) for name in ("rows", "inserted"))
+            _LOGGER.info("loading, streams=%d, rows=%d, written=%d", len(self.streams), received, written)
 
     def _release(self) -> None:
         if (state := self.run.ledger.release()) is not None:

@@ -58,6 +58,12 @@ ROWS = (
         default="struct", schema=_per_stream(("struct", "json")),
     ),
     Setting(
+        "on_invalid_record", "options", "Invalid records",
+        "What happens to a record that does not fit its SCHEMA or has no key: fail ends the run, quarantine keeps it "
+        "in the table <stream>__quarantine, with the reason, and goes on.",
+        default="fail", options=("fail", "quarantine"),
+    ),
+    Setting(
         "batch_size_rows", "integer", "Batch size in rows", "A batch is committed at so many rows of a stream.",
         default=1_000_000, schema={"minimum": 1},
     ),
@@ -103,6 +109,7 @@ class Settings:
     load_method: str | Mapping[str, str] | None
     activate_version: Activation
     nested: str | Mapping[str, str]
+    on_invalid_record: Literal["fail", "quarantine"]
     batch_size_rows: int
     batch_size_bytes: int
     max_batch_age_s: float

@@ -13,7 +13,7 @@ from singerkit.errors import SettingsError
 from target_delta.batches import delete, read_batches
 from target_delta.buffer import Buffer
 from target_delta.commit import Committer
-from target_delta.errors import MissingKeyError
+from target_delta.errors import InvalidRecordError, MissingKeyError
 from target_delta.files import ROW_GROUP_ROWS, Layout
 from target_delta.ledger import Ledger, full_load_of
 from target_delta.loaders import Appender, Loader, Skipper, SoFar, Stager, Upserter
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from target_delta.lines import Records
     from target_delta.plan import Change
     from target_delta.schema import StreamSchema
-    from target_delta.settings import Settings
+    from target_delta.settings import LoadMethod, Settings
     from target_delta.worker import Worker
 
 _MS = 1000
@@ -65,7 +65,7 @@ class Run:
 class Stream:
     """The rows of one stream on their way into its table."""
 
-    def __init__(self, run: Run, schema: StreamSchema, source: str) -> None:
+    def __init__(self, run: Run, schema: StreamSchema, source: str, *, method: LoadMethod | None = None) -> None:
         self.run = run
         self.name = schema.stream
         self.source = source
@@ -76,12 +76,15 @@ class Stream:
         self._store = Store(table_address(run.settings.path, self.name), run.settings.storage_options)
         self._committer = Committer(Table(self._store, self.name), run.id, run.worker.alive)
         self._batch = _Batch()
+        self._method = method or run.settings.method_of(self.name, keyed=bool(schema.keys))
+        self.invalid: list[InvalidRecordError] = []
+        """Records that do not fit; whoever handed them in takes them to the quarantine."""
         self._version: int | None = None
         self._repeated: int | None = None
         self._progress: Progress | None = None
         self._keep_schema(schema)
         self._loader: Loader = self._table_loader()
-        self._overwrites = run.settings.method_of(self.name, keyed=bool(schema.keys)) == "overwrite"
+        self._overwrites = self._method == "overwrite"
         if self._overwrites:
             self.begin(int(run.started.timestamp() * _MS))
 
@@ -108,7 +111,7 @@ class Stream:
 
     def take_lines(self, records: Records) -> None:
         """Take RECORD lines."""
-        parsed = self._parser.parse(records.lines, rows=records.rows)
+        parsed = self._parser.parse(records.lines, self._on_invalid, rows=records.rows)
         rows = parsed.rows
         if self.run.settings.add_record_metadata:
             rows = self._stamped(rows, parsed.extracted_at)
@@ -119,11 +122,15 @@ class Stream:
     def take_files(self, message: Mapping[str, Any]) -> None:
         """Take the files of a BATCH message, after the rows that came before it."""
         options = self.run.settings.storage_options
-        for batch in read_batches(message, self.schema, options):
+        for batch in read_batches(message, self.schema, options, self._on_invalid):
             self._refuse_null_keys(batch)
             rows = self._stamped(batch, None) if self.run.settings.add_record_metadata else batch
             self._take(rows, size=batch.nbytes)
         self._batch.consumed.append(message)
+
+    def take_rows(self, rows: pa.RecordBatch) -> None:
+        """Take rows that are made here."""
+        self._take(rows, size=rows.nbytes)
 
     def activate(self, version: int) -> None:
         """Begin the full load of this version, or complete it where it has begun."""
@@ -203,6 +210,10 @@ class Stream:
         self.buffer.take()
         self._loader.abandon()
 
+    @property
+    def _on_invalid(self) -> Callable[[InvalidRecordError], None] | None:
+        return self.invalid.append if self.run.settings.on_invalid_record == "quarantine" else None
+
     def _take(self, rows: pa.RecordBatch, *, size: int) -> None:
         run = self.run
         self._batch.received = run.ledger.received(self.name, rows.num_rows)
@@ -272,7 +283,7 @@ class Stream:
 
     def _table_loader(self) -> Loader:
         keys = self.schema.keys
-        if self.run.settings.method_of(self.name, keyed=bool(keys)) != "upsert":
+        if self._method != "upsert":
             return Appender(self._committer, self._columns, self._layout())
         if not keys:
             raise SettingsError(
