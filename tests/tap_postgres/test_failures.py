@@ -163,7 +163,8 @@ def test_a_missing_grant_fails_that_stream_only(shop: Database, tmp_path: Path) 
     ended = execute(tmp_path, config)
 
     assert ended.code == 3
-    assert "permission denied for table a (stream=public-a); grant it: GRANT" in ended.errors[0]
+    assert 'GRANT USAGE ON SCHEMA "public" TO "guarded"; GRANT SELECT ON "public"."a" TO "guarded"' in ended.errors[0]
+    assert "permission denied for table a (stream=public-a)" in ended.errors[0]
     assert "1 of 2 streams failed: public-a" in ended.errors[1]
     assert len(ended.errors) == 2
     assert SECRET not in ended.stderr

@@ -57,6 +57,20 @@ def test_a_signal_ends_a_silent_query(database: Database, tmp_path: Path, signum
     assert sessions(database, until=0) == 0
 
 
+def test_a_server_that_goes_away_ends_the_run(database: Database, tmp_path: Path) -> None:
+    """A connection that is lost is everybody's: the run ends as unavailable, and says where."""
+    database.psql("CREATE OR REPLACE VIEW silent AS SELECT pg_sleep(300)::text AS v")
+    process = start(tmp_path, database, "silent")
+    assert sessions(database, until=1) == 1
+
+    database.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'COPY%'")
+    _, err = process.communicate(timeout=20)
+
+    assert process.returncode == 6, err
+    assert "terminating connection due to administrator command (host=127.0.0.1" in err
+    assert sum("| ERROR" in line for line in err.splitlines()) == 1
+
+
 def test_a_reader_that_goes_away_ends_the_run(database: Database, tmp_path: Path) -> None:
     """A closed pipe is the other side's end: one line, exit code 6, no query left behind."""
     database.psql(

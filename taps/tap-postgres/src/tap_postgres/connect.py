@@ -82,6 +82,11 @@ class BulkReader:
         self._settings = settings
         self._params = parameters(settings)
 
+    @property
+    def user(self) -> str:
+        """The role that reads."""
+        return self._params.get("user", "the role of this tap")
+
     def batches(self, sql: str, stream: str) -> Generator[pa.RecordBatch, None, None]:
         """Yield the rows of a query; an error of the query is the stream's, one of the connection is everybody's."""
         connection = self._connection or self._open()

@@ -76,6 +76,11 @@ class Table:
         """The name of its stream: `public-orders`."""
         return f"{self.schema}-{self.name}"
 
+    def grants(self, role: str) -> str:
+        """Return the SQL that lets a role read it."""
+        schema, name, to = (_quoted(word) for word in (self.schema, self.name, role))
+        return f"GRANT USAGE ON SCHEMA {schema} TO {to}; GRANT SELECT ON {schema}.{name} TO {to}"
+
     @property
     def has_integer_key(self) -> bool:
         """Whether one integer column is the whole key."""
@@ -108,6 +113,10 @@ def _with_spans(connection: psycopg.Connection[Any], tables: Mapping[int, Table]
     rows = _rows(connection, "spans", oids=[*single], keys=[*single.values()]) if single else []
     spans = {row["table_oid"]: (int(row["lowest"]), int(row["highest"])) for row in rows if row["lowest"] is not None}
     return [replace(table, span=spans.get(oid)) for oid, table in tables.items()]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def choose(relations: Sequence[Row], schemas: Sequence[str], tables: Sequence[str]) -> list[Row]:

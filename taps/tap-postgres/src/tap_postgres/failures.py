@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from singerkit.errors import CredentialsError, SettingsError, SingerkitError, UnavailableError
 from singerkit.settings.secrets import redact
+from tap_postgres.types import NESTED_ARRAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,12 +21,16 @@ TLS_REMEDY = (
     "or disable (only on a network you trust)"
 )
 
+_TOO_SLOW = "raise statement_timeout_s, or read less at once"
+_NO_QUERY = "canceling statement due to|closed the connection|terminating connection"
+"""Errors of a row that comes late carry no SQLSTATE; these are not about a row."""
+
 # SQLSTATE, or a piece of libpq's text where it hands over no code (all of them before the session exists).
 _BY_CODE: Mapping[str, tuple[type[SingerkitError], str]] = {
     "28": (CredentialsError, "check user and password"),
     "42501": (CredentialsError, "grant it: GRANT USAGE ON SCHEMA s TO role; GRANT SELECT ON TABLE s.t TO role"),
     "3D000": (SettingsError, "check the setting database"),
-    "57014": (UnavailableError, "raise statement_timeout_s, or read less at once"),
+    "57014": (UnavailableError, _TOO_SLOW),
     "42P01": (SettingsError, "the table was dropped or renamed since discovery: refresh the catalog"),
     "42703": (SettingsError, "a column was dropped or renamed since discovery: refresh the catalog"),
     "3F000": (SettingsError, "the schema was dropped or renamed since discovery: refresh the catalog"),
@@ -53,7 +58,7 @@ _BY_TEXT: tuple[tuple[str, type[SingerkitError], str], ...] = (
     (r"certificate|SSL|TLS", SettingsError, TLS_REMEDY),
     (r"could not translate host name|name or service|resolve", UnavailableError, "check the setting host"),
     (r"Connection refused", UnavailableError, "check host and port, and whether the server runs and listens there"),
-    (r"canceling statement due to", UnavailableError, "raise statement_timeout_s, or read less at once"),
+    (r"canceling statement due to", UnavailableError, _TOO_SLOW),
     (
         r"closed the connection|terminating connection|connection .*lost",
         UnavailableError,
@@ -87,30 +92,36 @@ def translated(params: Mapping[str, str], **where: object) -> Iterator[None]:
 
 
 def translate(error: BaseException, params: Mapping[str, str], **where: object) -> SingerkitError:
-    """Return our error for a driver's: by SQLSTATE, else by text, else as a server that did not answer."""
+    """Return our error for a driver's: by SQLSTATE, else by text, else as a server that did not answer.
+
+    A server that is gone is gone for every stream: only what one query did, its timeout too, is said of a stream.
+    """
     text = _text(error, params)
-    where = where or {"host": params.get("host"), "port": params.get("port"), "database": params.get("dbname")}
-    code = str(getattr(error, "sqlstate", None) or _code_in(text))
-    for length in (5, 2):
-        if found := _BY_CODE.get(code[:length]):
-            return found[0](text, remedy=found[1], **where)
+    cls, remedy = _meaning(str(getattr(error, "sqlstate", None) or ""), text, str(error))
+    everybody = cls is UnavailableError and remedy != _TOO_SLOW
+    if everybody or not where:
+        where = {"host": params.get("host"), "port": params.get("port"), "database": params.get("dbname")}
+    return cls(text, remedy=remedy, **where)
+
+
+def _meaning(code: str, text: str, message: str) -> tuple[type[SingerkitError], str]:
+    if NESTED_ARRAY in text:
+        return DataError, "declare the column with its dimensions, as in integer[][], or deselect it"
+    for known in (code, code[:2]):
+        if known in _BY_CODE:
+            return _BY_CODE[known]
+    if code or (message.find("ERROR:") >= 0 and not re.search(_NO_QUERY, text)):
+        return DataError, "the server refused this query or a row of it"
     for pattern, cls, remedy in _BY_TEXT:
-        if not code.strip("0") and re.search(pattern, text, re.IGNORECASE):
-            return cls(text, remedy=remedy, **where)
-    if code.strip("0") or "ERROR:" in str(error):
-        return DataError(text, remedy="the server refused this query or a row of it", **where)
-    return UnavailableError(text, remedy="check the server and the network between", **where)
+        if re.search(pattern, text, re.IGNORECASE):
+            return cls, remedy
+    return UnavailableError, "check the server and the network between"
 
 
 class DataError(SingerkitError):
     """A stream whose rows cannot be read as they are; the other streams are not touched by it."""
 
     exit_code = 3
-
-
-def _code_in(text: str) -> str:
-    found = re.search(r"SQLSTATE[: ]+([0-9A-Z]{5})", text)
-    return found.group(1) if found else ""
 
 
 def _text(error: BaseException, params: Mapping[str, str]) -> str:

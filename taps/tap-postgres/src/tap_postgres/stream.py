@@ -16,7 +16,7 @@ from singer_sdk.singerlib import Metadata, MetadataMapping, StreamMetadata
 
 from singerkit import bookmarks
 from singerkit.arrow.files import BatchFolder, BatchWriter
-from singerkit.errors import SettingsError
+from singerkit.errors import CredentialsError, SettingsError
 from singerkit.output import Files, Lines
 from singerkit.stream import ArrowStream, Checkpoint
 from tap_postgres import reads
@@ -131,13 +131,21 @@ class PostgresStream(ArrowStream):
     def _rows(self, step: reads.Read, columns: list[Column]) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
         names = [column.name for column in columns]
         position = names.index(self.replication_key) if step.moves and self.replication_key else None
-        for raw in self._bulk.batches(step.sql, self.name):
+        for raw in self._raw(step):
             batch = conform(raw, columns, self.settings.out_of_range, self.name)
             yield batch
             if position is not None:
                 newest = bookmarks.last_value(bookmarkable(batch.column(position), columns[position].rendering))
                 if newest is not None:
                     yield Checkpoint({bookmarks.KEY: names[position], bookmarks.VALUE: bookmarks.to_state(newest)})
+
+    def _raw(self, step: reads.Read) -> Generator[pa.RecordBatch, None, None]:
+        try:
+            yield from self._bulk.batches(step.sql, self.name)
+        except CredentialsError as error:
+            if "stream" not in error.where:
+                raise
+            raise CredentialsError(error.what, stream=self.name, remedy=self.table.grants(self._bulk.user)) from error
 
     def _replication_column(self) -> Column:
         key = self.replication_key
@@ -187,7 +195,7 @@ def stream_schema(table: Table, columns: list[Column]) -> dict[str, Any]:
 
 def _warnings(table: Table, columns: list[Column]) -> Generator[str, None, None]:
     if not table.readable:
-        yield f'not readable: GRANT USAGE ON SCHEMA "{table.schema}"; GRANT SELECT ON "{table.schema}"."{table.name}"'
+        yield f"not readable: {table.grants('the role of this tap')}"
     ordered = {column.name for column in columns if column.rendering.ordered}
     for source in table.columns:
         if source.name in ordered and source.type.name in {"date", "timestamp", "timestamptz"}:
