@@ -1,0 +1,41 @@
+"""Write the table of settings into docs/reference/target-delta.md from the loader's own rows; a test holds it to them.
+
+Run: python -m tools.target_delta_reference
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from target_delta.settings import ROWS
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "target-delta.md"
+BEGIN, END = "<!-- settings: made by python -m tools.target_delta_reference -->", "<!-- end of settings -->"
+
+
+def page(text: str) -> str:
+    """Return the page with the table between its marks made anew."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{settings_table()}{END}{after}"
+
+
+def settings_table() -> str:
+    """Return a line for every setting."""
+    lines = ["| Setting | Kind | Default | Meaning |", "| --- | --- | --- | --- |"]
+    for row in ROWS:
+        default = (
+            "" if row.default is None else f"`{str(row.default).lower() if row.kind == 'boolean' else row.default}`"
+        )
+        caption = row.caption.replace("|", "\\|") + (" **Secret.**" if row.secret else "")
+        lines.append(f"| `{row.name}` | {row.kind} | {default} | {caption} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(page(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
