@@ -120,7 +120,7 @@ def _places(value: Decimal) -> tuple[int, int]:
 def _double(_: Column) -> Read:
     def read(raw: bytes) -> float:
         if raw[:1] == b'"':
-            return _NOT_FINITE[_TEXT.decode(raw)]
+            return not_finite(_TEXT.decode(raw))
         text = raw.decode()
         value = float(text)
         whole = text.removeprefix("-").isdigit()
@@ -128,13 +128,14 @@ def _double(_: Column) -> Read:
             raise RefusedError("a number that a double holds (declare multipleOf or x-decimal for more digits)")
         return float(int(text)) if whole else value  # the integer -0 is 0, the number -0.0 is not
 
-    def read_or_refuse(raw: bytes) -> float:
-        try:
-            return read(raw)
-        except KeyError as error:
-            raise ValueError("not a number") from error
+    return read
 
-    return read_or_refuse
+
+def not_finite(name: str) -> float:
+    """Return the double that JSON has no number for, by the name that JSON texts give it."""
+    if name not in _NOT_FINITE:
+        raise ValueError("not a number")
+    return _NOT_FINITE[name]
 
 
 def _boolean(_: Column) -> Read:

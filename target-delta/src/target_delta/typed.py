@@ -17,7 +17,7 @@ from msgspec import Raw
 from msgspec.structs import astuple
 
 from target_delta import temporal
-from target_delta.exact import NULL, awkward
+from target_delta.exact import NULL, awkward, not_finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -82,6 +82,8 @@ def _plain(column: Column) -> Build:
 
 def _doubles(_: Column) -> Build:
     def build(values: Sequence[Any]) -> pa.Array:
+        if str in set(map(type, values)):
+            return pa.array([_named(value) for value in values], pa.float64())
         array = pa.array(values, pa.float64())  # refuses an integer that is no double
         bounds = pc.min_max(array).as_py()
         if float("inf") in {bounds["max"], -(bounds["min"] or 0.0)}:
@@ -89,6 +91,15 @@ def _doubles(_: Column) -> Build:
         return array
 
     return build
+
+
+def _named(value: float | str | None) -> float | None:
+    """Return a number, also one that JSON can only name."""
+    if isinstance(value, str):
+        return not_finite(value)
+    if value in {float("inf"), float("-inf")}:
+        raise ValueError("a literal beyond the largest double")
+    return value
 
 
 def _written(column: Column) -> Build:
@@ -160,8 +171,8 @@ def _bytes(texts: pa.StringArray, kind: pa.DataType) -> pa.Array:
 
 
 _VALUES: Mapping[str, Any] = {
-    "integer": int | None,
-    "double": int | float | None,  # apart, since a large integer may not be a double
+    "integer": int | None,  # 1.0 is one too, but so would 1.00000000000000000001 be, once it is a float
+    "double": int | float | str | None,  # integers apart, since a large one may not be a double
     "boolean": bool | None,
 }
 _BUILDS: Mapping[str, Callable[[Column], Build]] = {
