@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tools.meltano_settings import PROJECT, about, described, kind, renewed, settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TEXT = PROJECT.read_text(encoding="utf-8")
 MELTANO: dict[str, Any] = yaml.safe_load(TEXT)
@@ -104,3 +107,16 @@ def test_every_schedule_has_a_job_and_every_job_its_plugins() -> None:
 
     assert {schedule["job"] for schedule in MELTANO["schedules"]} <= set(jobs)
     assert {name for names in jobs.values() for name in names} <= set(PLUGINS)
+
+
+def test_example_of_the_environment_names_real_settings(root: Path) -> None:
+    """Each variable of .env.example is one that Meltano reads for a plugin of ours."""
+    names = [line.partition("=")[0] for line in (root / ".env.example").read_text().splitlines() if "=" in line]
+    parents = {name: PLUGINS[plugin.get("inherit_from", name)] for name, plugin in PLUGINS.items()}
+    known = {
+        f"{name}_{row['name']}".replace("-", "_").upper()
+        for name, plugin in parents.items()
+        for row in plugin["settings"]
+    }
+
+    assert set(names) <= known
