@@ -23,7 +23,7 @@ from singerkit.settings.secrets import redact, secret_values
 from singerkit.tap import ArrowTap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
     import pyarrow as pa
@@ -155,6 +155,11 @@ class RestTap(ArrowTap):
         """Return the rows; a tap whose rows come from settings answers from them."""
         return self.endpoints
 
+    def known_names(self) -> Collection[str]:
+        """Return the names that rows may ask for: the settings."""
+        names: Collection[str] = self.config_jsonschema["properties"]
+        return names
+
     def schema_folder(self) -> Traversable | None:
         """Return the folder that schema files are below: the tap's own package, or None for a tap without one."""
         package = type(self).__module__.partition(".")[0]
@@ -163,7 +168,7 @@ class RestTap(ArrowTap):
     def discover_streams(self) -> Sequence[RestStream]:
         """Return a stream for each row; wrong rows are refused all at once."""
         schemas = schema.schemas(self.rows, self.schema_folder())
-        check.check_rows(self.plain_source(), self.endpoint_rows(), self.config_jsonschema["properties"], schemas)
+        check.check_rows(self.plain_source(), self.endpoint_rows(), self.known_names(), schemas)
         return [RestStream(self, row, schemas[row.name]) for row in self.endpoint_rows()]
 
     def batch_writer(self, stream: str, columns: pa.Schema) -> BatchWriter:

@@ -1,7 +1,7 @@
 """One contract for every tap: what a tap promises, each promise a function that asserts it.
 
 Takes a tap class; gives nothing, or fails. Taps of rows are run against an API made of their own rows; a package may
-add routes for what its rows cannot say by a module `loopback` with `serve(api)`.
+add what these cannot say by a module `loopback`: settings in `EXAMPLE`, routes in `serve(api)`.
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ def world(tap: type[RestTap]) -> Iterator[World]:
         known = there(config=config)
         mirror(api, known.rows.values(), {name: stream.schema for name, stream in known.streams.items()})
         _serve_login(api, known)
-        package = tap.__module__.partition(".")[0]
-        if importlib.util.find_spec(package + ".loopback"):
-            importlib.import_module(package + ".loopback").serve(api)
+        getattr(_loopback(tap), "serve", lambda api: None)(api)  # noqa: ARG005  # most taps need no more
         yield World(there, api, config)
 
 
@@ -77,9 +75,8 @@ def example_config(tap: type[Tap]) -> dict[str, Any]:
     """Return the least configuration that a tap accepts, made from its own settings; secrets are the canary."""
     schema = tap.config_jsonschema
     wanted = {*schema.get("required", ()), *(schema.get("x-settings-groups") or [[]])[0]}
-    return {name: _example(schema["properties"][name]) for name in sorted(wanted)} | dict(
-        getattr(tap, "example_settings", {})
-    )
+    made = {name: _example(schema["properties"][name]) for name in sorted(wanted)}
+    return made | dict(getattr(_loopback(tap), "EXAMPLE", {}))
 
 
 def installed() -> list[Any]:
@@ -111,7 +108,7 @@ def rows_keep_their_rules(tap: type[RestTap]) -> None:
     """Keys, bookmarks and partitions are in the schema; child keys hold the parent's; no partition changes."""
     known = tap(config=example_config(tap))
     made = schemas(known.rows, known.schema_folder())
-    check.check_rows(known.plain_source(), list(known.rows.values()), tap.config_jsonschema["properties"], made)
+    check.check_rows(known.plain_source(), list(known.rows.values()), known.known_names(), made)
 
 
 def records_fit_their_schema(tap: type[RestTap]) -> None:
@@ -229,6 +226,14 @@ def cases() -> list[Any]:
         for tap in installed()
         for promise in promises(tap)
     ]
+
+
+def _loopback(tap: type[Tap]) -> Any:
+    """Return the package's module for the contract, with `EXAMPLE` settings and `serve(api)`, or None."""
+    name = tap.__module__.partition(".")[0] + ".loopback"
+    top = importlib.util.find_spec(name.partition(".")[0])
+    packaged = top is not None and top.submodule_search_locations is not None
+    return importlib.import_module(name) if packaged and importlib.util.find_spec(name) else None
 
 
 def _pointed_at(tap: type[RestTap], api: FakeApi) -> type[RestTap]:

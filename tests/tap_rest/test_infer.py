@@ -1,0 +1,231 @@
+"""`tap-rest infer` and `import-openapi`: what they propose was seen to work, and runs as it stands."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from singerkit.errors import SettingsError
+from singerkit.rest import manifest
+from singerkit.testing.fake_api import Asked, FakeApi, Reply
+from singerkit.testing.runner import run
+from singerkit.testing.served import Collection
+from tap_rest import shapes
+from tap_rest.openapi import proposals
+from tap_rest.tap import TapRest
+from tap_rest.verbs import cli
+
+ROWS = [{"id": n, "name": f"n{n}", "updated_at": f"2024-01-{n:02}T00:00:00Z"} for n in range(1, 8)]
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    with FakeApi() as served:
+        yield served
+
+
+def inferred(api: FakeApi, path: str = "/items", *more: str) -> tuple[dict[str, Any], str]:
+    done = CliRunner().invoke(cli, ["infer", api.url + path, *more], catch_exceptions=False)
+    row: dict[str, Any] = yaml.safe_load(done.output)["endpoints"][0]
+    return row, done.output
+
+
+STYLES = {
+    "link": {"style": "link"},
+    "next_url": {"style": "next_url", "path": "$.links.next"},
+    "cursor": {"style": "cursor", "param": "cursor", "path": "$.meta.cursor"},
+    "last_id": {"style": "last_id", "field": "id", "more": "$.has_more"},
+    "offset": {"style": "offset", "total": "$.total"},
+    "page_number": {"style": "page_number"},
+}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_page_style_is_proposed_that_was_seen_to_work(style: Any, api: FakeApi, tmp_path: Path) -> None:
+    """Each style is found from its own evidence, and the manifest reads every record as it stands."""
+    api.route("/items", Collection(rows=ROWS, style=style, bookmark="updated_at"))
+
+    row, text = inferred(api)
+
+    assert row["pages"] == STYLES[style]
+    assert row["keys"] == ["id"]
+    assert row["records"] == ("$" if style == "link" else "$.data")
+    path = tmp_path / "manifest.yml"
+    path.write_text(text)
+    assert run(TapRest, {"manifest": str(path)}).records("items") == ROWS
+
+
+def test_incremental_only_with_a_filter_in_evidence(api: FakeApi) -> None:
+    """A parameter that was seen to filter by a field of every record makes a bookmark; its name is said."""
+    api.route("/items", Collection(rows=ROWS, style="link", bookmark="updated_at"))
+
+    row, text = inferred(api)
+
+    assert row["bookmarks"] == [{"field": "updated_at", "param": "since"}]
+    assert "# in all 6 records, and `since` was seen to filter by it" in text
+
+
+def test_without_a_filter_the_stream_is_full_table(api: FakeApi) -> None:
+    """A field with a good name is not enough: the note says what is missing."""
+    api.route("/items", Collection(rows=ROWS, style="link"))
+
+    row, text = inferred(api)
+
+    assert "bookmarks" not in row
+    assert "# bookmarks: updated_at looks like one, but no parameter filters by it: FULL_TABLE" in text
+
+
+def test_what_is_not_there_is_said(api: FakeApi) -> None:
+    """One page, no key, no moment: three notes, and a server that refuses unknown parameters is asked on."""
+
+    def strict(asked: Asked) -> Reply:
+        return Reply({"message": "unknown parameter"}, 400) if asked.query else Reply([{"a": 1}, {"a": 1}])
+
+    api.route("/things", strict)
+
+    row, text = inferred(api, "/things")
+
+    assert row == {"name": "things", "path": "/things", "records": "$", "schema": shapes.schema_of([{"a": 1}])}
+    assert "# pages: no way to a second page was found" in text
+    assert "# keys: no field with a key's name is unique in 2 records" in text
+    assert "# bookmarks: no field holds a moment in every record: FULL_TABLE" in text
+
+
+def test_a_token_stays_in_the_environment(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The manifest names the secret, and does not hold it."""
+    monkeypatch.setenv("MY_TOKEN", "canary-123")
+    api.route("/items", ROWS)
+
+    _, text = inferred(api, "/items", "--token-env", "MY_TOKEN")
+
+    assert api.asked[0].headers["authorization"] == "Bearer canary-123"
+    assert "canary" not in text
+    assert yaml.safe_load(text)["auth"] == {"method": "bearer", "token": "{token}"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nonsense"], "this is no address; write it like https://api.example.com/v1/items"),
+        (["http://127.0.0.1:1/x", "--token-env", "NOT_SET_EVER"], "the environment variable of the token is not set"),
+    ],
+)
+def test_bad_arguments(arguments: list[str], said: str) -> None:
+    """What cannot be asked is said in one line."""
+    with pytest.raises(SettingsError, match=said):
+        CliRunner().invoke(cli, ["infer", *arguments], catch_exceptions=False)
+
+
+def test_an_answer_without_records(api: FakeApi) -> None:
+    """Nothing is proposed where nothing looks like records."""
+    api.route("/items", {"status": "fine"})
+
+    with pytest.raises(SettingsError, match="no list of records is in the answer"):
+        inferred(api)
+
+
+OPENAPI = """
+openapi: 3.0.0
+servers: [{url: "https://api.example.com/v2"}]
+paths:
+  /forms:
+    get:
+      summary: List forms
+      parameters:
+        - {name: page_token, in: query, schema: {type: string}}
+        - {name: limit, in: query, schema: {type: integer}}
+        - {name: updated_since, in: query, schema: {type: string, format: date-time}}
+      responses:
+        "200":
+          content:
+            application/json:
+              schema:
+                type: object
+                properties:
+                  data: {type: array, items: {$ref: "#/components/schemas/Form"}}
+                  next_page_token: {type: string}
+  /forms/{form_id}/answers:
+    get:
+      parameters: [{name: page, in: query}]
+      responses:
+        "200":
+          content: {application/json: {schema: {type: array, items: {$ref: "#/components/schemas/Answer"}}}}
+  /forms/{form_id}:
+    get: {responses: {"200": {content: {application/json: {schema: {$ref: "#/components/schemas/Form"}}}}}}
+  /login:
+    post: {responses: {"200": {description: fine}}}
+components:
+  schemas:
+    Form:
+      type: object
+      properties:
+        id: {type: integer}
+        updated_at: {type: string, format: date-time}
+        parent: {$ref: "#/components/schemas/Form"}
+    Answer:
+      allOf:
+        - type: object
+          properties: {id: {type: string}}
+        - type: object
+          properties: {score: {type: number}}
+"""
+
+
+def test_openapi_becomes_rows(tmp_path: Path) -> None:
+    """Lists become streams, a path below another becomes its child, and what is documented is the evidence."""
+    file = tmp_path / "openapi.yml"
+    file.write_text(OPENAPI)
+
+    text = CliRunner().invoke(cli, ["import-openapi", str(file)], catch_exceptions=False).output
+
+    found = yaml.safe_load(text)
+    forms, answers = ({k: v for k, v in row.items() if k != "schema"} for row in found["endpoints"])
+    assert found["base_url"] == "https://api.example.com/v2"
+    assert forms == {
+        "name": "forms",
+        "path": "/forms",
+        "records": "$.data",
+        "keys": ["id"],
+        "pages": {"style": "cursor", "param": "page_token", "path": "next_page_token", "size_param": "limit"},
+        "bookmarks": [{"field": "updated_at", "param": "updated_since"}],
+        "description": "List forms",
+    }
+    assert answers == {
+        "name": "forms_answers",
+        "path": "/forms/{form_id}/answers",
+        "records": "$",
+        "keys": ["form_id", "id"],
+        "pages": {"style": "page_number"},
+        "parents": [{"stream": "forms", "params": {"form_id": "id"}}],
+    }
+    assert "# parameter updated_since and property updated_at" in text
+    assert manifest.read(found, where="here").endpoints[1].keys == ("form_id", "id")
+
+
+def test_what_is_no_openapi_document() -> None:
+    """Other documents are refused by what is missing."""
+    with pytest.raises(SettingsError, match="this is no OpenAPI document; give a file with `openapi` or `swagger`"):
+        proposals({"hello": 1})
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, None], {"type": ["integer", "null"]}),
+        ([1, 1.5], {"type": ["number", "null"]}),
+        ([1, "a"], {"type": ["integer", "string", "null"]}),
+        ([True], {"type": ["boolean", "null"]}),
+        ([None], {"type": ["string", "null"]}),
+        (["2024-01-31"], {"type": ["string", "null"], "format": "date"}),
+        (["2024-01-31T00:00:00Z", "2024-01-31 10:00"], {"type": ["string", "null"], "format": "date-time"}),
+        (["2024-01-31", "x"], {"type": ["string", "null"]}),
+        ([[]], {"type": ["array", "null"], "items": {}}),
+        ([{"a": 1}], {"type": ["object", "null"], "properties": {"a": {"type": ["integer", "null"]}}}),
+    ],
+)
+def test_a_schema_fits_its_samples(values: list[Any], expected: dict[str, Any]) -> None:
+    """What differs from record to record may be either."""
+    assert shapes.property_of(values) == expected
