@@ -10,6 +10,7 @@ import yaml
 from tools.meltano_settings import PROJECT, about, described, kind, renewed, settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TEXT = PROJECT.read_text(encoding="utf-8")
@@ -26,11 +27,20 @@ def test_settings_are_those_of_the_plugin(plugin: str) -> None:
 @pytest.mark.parametrize("plugin", described(TEXT))
 def test_secrets_are_sensitive(plugin: str) -> None:
     """Meltano keeps what is secret out of meltano.yml and out of its own output."""
-    secret = {name for name, prop in about(plugin)["settings"]["properties"].items() if prop.get("secret")}
+    secret = set(secrets(about(plugin)["settings"]))
 
     sensitive = {row["name"] for row in PLUGINS[plugin]["settings"] if row.get("sensitive")}
 
     assert secret == sensitive
+
+
+def secrets(schema: dict[str, Any]) -> Iterator[str]:
+    """Yield the names of secret settings, those inside an object with a dot."""
+    for name, prop in schema["properties"].items():
+        if prop.get("secret"):
+            yield name
+        elif prop.get("x-kind") == "ssh_tunnel":
+            yield from (f"{name}.{inner}" for inner in secrets(prop))
 
 
 KINDS = [

@@ -48,6 +48,9 @@ def renewed(text: str, abouts: Mapping[str, Mapping[str, Any]]) -> str:
 def settings(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield each setting of a JSON Schema in Meltano's words."""
     for name, prop in schema["properties"].items():
+        if prop.get("x-kind") == "ssh_tunnel":  # Meltano nests dotted names: each has a kind and secrecy of its own
+            yield from ({**row, "name": f"{name}.{row['name']}"} for row in settings(prop))
+            continue
         row: dict[str, Any] = {"name": name}
         row |= {"label": prop["title"]} if prop.get("title") else {}
         row |= {"kind": kind(prop)}

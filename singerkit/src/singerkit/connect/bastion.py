@@ -76,11 +76,10 @@ class SSHTunnel:
 def ssh_tunnel_setting(name: str = "ssh_tunnel") -> Setting:
     """Return the one row that gives a plugin the setting of a tunnel."""
     caption = "Reach the database through a bastion host; nothing below is read unless it is enabled."
-    schema = settings_schema(FIELDS)
-    return Setting(name, "object", "SSH tunnel", caption, schema={key: schema[key] for key in _NESTED})
-
-
-_NESTED = ("properties", "additionalProperties")
+    nested = {
+        word: text for word, text in settings_schema(FIELDS).items() if word in {"properties", "additionalProperties"}
+    }
+    return Setting(name, "object", "SSH tunnel", caption, schema={"x-kind": "ssh_tunnel", **nested})
 
 
 def read_ssh_tunnel(given: Mapping[str, Any] | None, name: str = "ssh_tunnel") -> SSHTunnel | None:

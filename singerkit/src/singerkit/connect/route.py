@@ -29,6 +29,11 @@ class Route:
         self._guard = guard(allow_private_hosts=allow_private_hosts)
         self._tunnel = Tunnel(ssh_tunnel, self._guard) if ssh_tunnel else None
 
+    @property
+    def is_open_to_all(self) -> bool:
+        """Whether there is neither a tunnel to go through nor a host to refuse but what no source lives at."""
+        return self._tunnel is None and self._guard.allow_private_hosts
+
     def open(self) -> Self:
         """Open the tunnel now, where there is one."""
         if self._tunnel:

@@ -12,8 +12,10 @@ import os
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from singerkit.connect.bastion import inner_sslmode
 from singerkit.errors import SettingsError
 from tap_postgres.failures import translate, translated
+from tap_postgres.reach import reached
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     import psycopg
     import pyarrow as pa
 
+    from singerkit.connect.route import Route
     from tap_postgres.settings import Settings
 
 ATTEMPTS = 3
@@ -51,6 +54,8 @@ def parameters(settings: Settings) -> dict[str, str]:
         "client_encoding": "UTF8",
     }
     params = {name: value for name, value in ours.items() if value} | given
+    if settings.ssh_tunnel:
+        params["sslmode"] = inner_sslmode(settings.ssh_tunnel, params.get("sslmode"))
     params.setdefault("sslmode", "prefer" if _is_here(params) else "verify-full")
     if params["sslmode"] in {"verify-ca", "verify-full"} and "sslrootcert" not in params:
         params |= _system_roots()
@@ -58,13 +63,15 @@ def parameters(settings: Settings) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def catalog_connection(settings: Settings) -> Iterator[psycopg.Connection[Any]]:
+def catalog_connection(settings: Settings, route: Route | None = None) -> Iterator[psycopg.Connection[Any]]:
     """Open a psycopg connection for queries of the catalog, in one transaction that never writes."""
     import psycopg
+    from psycopg.conninfo import make_conninfo
 
     params = parameters(settings)
     with translated(params):
-        connection = _with_patience(lambda: psycopg.connect(**params, autocommit=True), params)  # type: ignore[arg-type]
+        conninfo = make_conninfo(**reached(params, route))
+        connection = _with_patience(lambda: psycopg.connect(conninfo, autocommit=True), params, route)
         with connection:
             connection.execute(_session_query(settings))
             yield connection
@@ -76,10 +83,11 @@ class BulkReader:
     It is opened when it is first needed, and anew after a query that did not run to its end.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, route: Route | None = None) -> None:
         self._connection: adbc.Connection | None = None
         self._cursor: adbc.Cursor | None = None
         self._settings = settings
+        self._route = route
         self._params = parameters(settings)
 
     @property
@@ -124,8 +132,8 @@ class BulkReader:
         from psycopg.conninfo import make_conninfo
 
         with translated(self._params):
-            conninfo = make_conninfo(**self._params)
-            connection = _with_patience(lambda: adbc.connect(conninfo, autocommit=True), self._params)
+            conninfo = make_conninfo(**reached(self._params, self._route))
+            connection = _with_patience(lambda: adbc.connect(conninfo, autocommit=True), self._params, self._route)
             self._connection = connection
             with connection.cursor() as cursor:
                 cursor.execute(_session_query(self._settings))
@@ -142,8 +150,8 @@ def _session_query(settings: Settings) -> str:
     return f"SELECT {calls}"
 
 
-def _with_patience(connect: Any, params: Mapping[str, str]) -> Any:  # both drivers' own connection
-    """Connect, again after a pause where the server is only momentarily not there."""
+def _with_patience(connect: Any, params: Mapping[str, str], route: Route | None) -> Any:  # both drivers' own connection
+    """Connect, again after a pause where the server is only momentarily not there; say a bastion's own reason."""
     import tenacity
 
     from singerkit.errors import UnavailableError
@@ -157,7 +165,8 @@ def _with_patience(connect: Any, params: Mapping[str, str]) -> Any:  # both driv
         wait=tenacity.wait_exponential(multiplier=WAIT_S),
         reraise=True,
     )
-    return retrying(connect)
+    with route.explaining() if route else contextlib.nullcontext():
+        return retrying(connect)
 
 
 def _from_url(url: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from singerkit.connect.bastion import SSHTunnel, read_ssh_tunnel, ssh_tunnel_setting
 from singerkit.errors import SettingsError
 from singerkit.settings.fields import Setting
 
@@ -41,6 +42,14 @@ SETTINGS = (
     Setting("ssl_root_cert", "file", "CA certificate", "PEM file that signs the server. Unset: the system's CAs."),
     Setting("ssl_cert", "file", "Client certificate", "PEM file of the role's own certificate."),
     Setting("ssl_key", "file", "Client key", "PEM file of the key of the client certificate (mode 0600)."),
+    ssh_tunnel_setting(),
+    Setting(
+        "allow_private_hosts",
+        "boolean",
+        "Private hosts",
+        "Whether a server, or a bastion, in a private network or on this machine may be reached.",
+        default=True,
+    ),
     Setting(
         "schemas", "array", "Schemas", "Schemas to read, as globs: public, sales_*. Unset: all but the system's own."
     ),
@@ -136,6 +145,8 @@ class Settings:
     ssl_root_cert: str | None
     ssl_cert: str | None
     ssl_key: str | None
+    ssh_tunnel: SSHTunnel | None
+    allow_private_hosts: bool
     schemas: tuple[str, ...]
     tables: tuple[str, ...]
     start_date: str | None
@@ -160,4 +171,6 @@ class Settings:
         defaults = {row.name: row.default for row in SETTINGS}
         values = {field.name: config.get(field.name) or defaults[field.name] for field in fields(cls)}
         values |= {name: tuple(values[name] or ()) for name in ("schemas", "tables")}
+        values["ssh_tunnel"] = read_ssh_tunnel(config.get("ssh_tunnel"))
+        values["allow_private_hosts"] = config.get("allow_private_hosts") is not False
         return cls(**values)

@@ -12,6 +12,7 @@ from tap_postgres.settings import GROUPS, SETTINGS, Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from singerkit.connect.route import Route
     from tap_postgres.connect import BulkReader
     from tap_postgres.stream import PostgresStream
 
@@ -29,11 +30,18 @@ class TapPostgres(ArrowTap):
         return Settings.from_config(self.config)
 
     @cached_property
+    def route(self) -> Route:
+        """The way of all connections: straight, or through the bastion of `ssh_tunnel`."""
+        from singerkit.connect.route import Route
+
+        return Route(self.settings.ssh_tunnel, allow_private_hosts=self.settings.allow_private_hosts)
+
+    @cached_property
     def bulk(self) -> BulkReader:
         """The connection that all streams read their rows from."""
         from tap_postgres.connect import BulkReader
 
-        return BulkReader(self.settings)
+        return BulkReader(self.settings, self.route)
 
     def discover_streams(self) -> Sequence[PostgresStream]:
         """Return a stream for every table that the settings let through."""
@@ -41,10 +49,11 @@ class TapPostgres(ArrowTap):
         from tap_postgres.discover import discover
         from tap_postgres.stream import PostgresStream
 
-        with catalog_connection(self.settings) as connection:
+        with catalog_connection(self.settings, self.route) as connection:
             tables = discover(connection, self.settings)
         return [PostgresStream(self, table, self.settings, self.bulk) for table in tables]
 
     def close(self) -> None:
-        """Close the connection of the rows."""
+        """Close the connection of the rows, and the tunnel."""
         self.bulk.close()
+        self.route.close()
