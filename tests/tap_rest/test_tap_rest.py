@@ -15,7 +15,8 @@ from singerkit.rest.auth import Bearer
 from singerkit.rest.pages import Cursor
 from singerkit.testing.contract import promises
 from singerkit.testing.fake_api import FakeApi
-from singerkit.testing.runner import run
+from singerkit.testing.runner import Run
+from singerkit.testing.runner import run as run_tap
 from singerkit.testing.served import Collection
 from tap_rest.tap import TapRest
 
@@ -30,6 +31,10 @@ def api() -> Iterator[FakeApi]:
             answers = [{"token": f"t{k}", "score": 1.5, "tags": ["a"]} for k in range(form["id"])]
             served.route(f"/forms/{form['id']}/answers", Collection(rows=answers, style="link"))
         yield served
+
+
+def run(tap: type[TapRest], config: dict[str, Any], **more: Any) -> Run:
+    return run_tap(tap, {"allow_private_hosts": True, **config}, **more)
 
 
 def written(folder: Path, text: str) -> Path:
@@ -83,7 +88,11 @@ def test_a_manifest_is_read_and_schemas_are_made_of_samples(api: FakeApi, tmp_pa
 
 def test_a_schema_of_the_catalog_stays(api: FakeApi, tmp_path: Path) -> None:
     """A stream that was discovered keeps its columns from run to run: nothing is sampled again."""
-    config = {"manifest": str(written(tmp_path, MANIFEST.format(url=api.url))), "secrets": {"token": "t"}}
+    config: dict[str, Any] = {
+        "allow_private_hosts": True,
+        "manifest": str(written(tmp_path, MANIFEST.format(url=api.url))),
+        "secrets": {"token": "t"},
+    }
     catalog = json.loads(TapRest(config=config).catalog_json_text)
     api.asked.clear()
 

@@ -24,6 +24,7 @@ class Tries:
     def __init__(self, api: FakeApi) -> None:
         self.api = api
         self.config = {"base_url": api.url, "token": "canary-4711", "state_interval_s": 0, "retry_base_s": 0.001}
+        self.config["allow_private_hosts"] = True
 
     def tap(self, *rows: Endpoint, source: Source | None = None) -> type[RestTap]:
         """Return a tap of these rows."""

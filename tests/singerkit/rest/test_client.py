@@ -10,6 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
+from singerkit.connect.hosts import HostGuard
 from singerkit.errors import CredentialsError, SettingsError, SingerkitError, UnavailableError
 from singerkit.rest import auth
 from singerkit.rest.auth import ApiKey, Auth, Basic, Bearer, JwtLogin, OAuth2, Rotating, SessionLogin
@@ -421,12 +422,11 @@ def test_a_stop_ends_a_wait_at_once(api: FakeApi) -> None:
 
 
 def test_a_guarded_host_is_never_asked(api: FakeApi) -> None:
-    """The guard sees every address before it is asked, redirects included."""
-    api.route("/items", Reply(None, 302, {"Location": "http://10.0.0.1/items"}))
+    """The guard judges every host before it is asked, a redirect's too."""
+    api.route("/items", Reply(None, 302, {"Location": "http://169.254.169.254/items"}))
 
-    def guard(url: str) -> None:
-        if "10.0.0.1" in url:
-            raise SettingsError("this host is private")
-
-    with pytest.raises(SettingsError, match="this host is private"):
-        client(api, check_host=guard).send(get(api))
+    with pytest.raises(SettingsError, match=r"the host is this machine|the host has a loopback address"):
+        client(api, guard=HostGuard(lambda host, port: [host])).send(get(api))
+    assert api.asked == []
+    with pytest.raises(SettingsError, match=r"host=169\.254\.169\.254"):
+        client(api, guard=HostGuard(lambda host, port: [host], allow_private_hosts=True)).send(get(api))

@@ -24,6 +24,7 @@ import tenacity
 import urllib3
 from requests.adapters import HTTPAdapter
 
+from singerkit.connect.transport import GuardedAdapter
 from singerkit.errors import CredentialsError, SettingsError, SingerkitError, UnavailableError
 from singerkit.rest import retry
 from singerkit.rest.message import Answer, Request, origin
@@ -32,6 +33,7 @@ from singerkit.rest.rules import vendor_words, verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from singerkit.connect.hosts import HostGuard
     from singerkit.rest.endpoint import Source
     from singerkit.rest.rules import Rule, Verdict
 
@@ -101,18 +103,17 @@ class Client:
         source: Source,
         *,
         redact: Callable[[str], str] = str,
-        check_host: Callable[[str], None] = lambda url: None,  # noqa: ARG005  # every host may be reached
+        guard: HostGuard | None = None,
         timeout_s: float = 60,
     ) -> None:
         self.source = source
         self.redact = redact
-        self.check_host = check_host
         self.timeout_s = timeout_s
         self.home = origin(source.base_url)
         self.gate = Gate(source.rate_limit)
         self.stopping = threading.Event()
         self.sent = 0
-        self.session = _session(source.concurrency + 1)
+        self.session = _session(guard, source.concurrency + 1)
         self.decoder = msgspec.json.Decoder(float_hook=Decimal)  # the literal's digits, not a double's
         self.proxies = functools.cache(_proxies)
         self.signer = source.auth.signer(self._send_login)
@@ -214,7 +215,6 @@ class Client:
         return self._signed(target) if signed else target
 
     def _transmit(self, request: Request) -> requests.Response:
-        self.check_host(request.url)
         form = request.headers.get("Content-Type", "").startswith("application/x-www-form")
         self.sent += 1
         try:
@@ -300,11 +300,12 @@ class Client:
         self.look()
 
 
-def _session(connections: int) -> requests.Session:
+def _session(guard: HostGuard | None, connections: int) -> requests.Session:
     session = requests.Session()
     session.trust_env = False  # else requests adds what a .netrc holds, and reads the environment for each request
     session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
-    adapter = HTTPAdapter(pool_connections=4, pool_maxsize=connections)
+    size: dict[str, Any] = {"pool_connections": 4, "pool_maxsize": connections}
+    adapter = GuardedAdapter(guard, **size) if guard else HTTPAdapter(**size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     session.headers.update({"User-Agent": "singerkit", "Accept": "application/json"})

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from singerkit.connect import sockets
 from singerkit.rest import check, schema
 from singerkit.rest.client import Client
 from singerkit.rest.fill import filled
@@ -140,12 +141,8 @@ class RestTap(ArrowTap):
     @cached_property
     def client(self) -> Client:
         """The client of this run."""
-        return Client(
-            self.source, redact=self.redact, check_host=self.check_host, timeout_s=self.config["request_timeout_s"]
-        )
-
-    def check_host(self, url: str) -> None:
-        """Raise where this host must not be reached; a tap whose base address is a setting says more here."""
+        guard = sockets.guard(allow_private_hosts=self.config["allow_private_hosts"])
+        return Client(self.source, redact=self.redact, guard=guard, timeout_s=self.config["request_timeout_s"])
 
     def plain_source(self) -> Source:
         """Return the source as its row says; a tap whose source comes from settings answers from them."""
