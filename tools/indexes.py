@@ -6,6 +6,7 @@ Takes the environment and pip's configuration; gives variables for uv. Refuses n
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -61,6 +62,7 @@ def install_environment(environ: Mapping[str, str] | None = None) -> dict[str, s
     return {**given, **uv_environment(given, pip_configuration()), "UV_COMPILE_BYTECODE": "1"}
 
 
+@functools.cache
 def pip_configuration() -> dict[str, str]:
     """Return the options that pip's configuration files hold, or none where this Python has no pip."""
     command = [sys.executable, "-m", "pip", "config", "list"]
