@@ -66,13 +66,13 @@ Handler = "Callable[[Asked], Reply]"
 class FakeApi:
     """A server in threads of this process, for as long as a `with` lasts; it remembers every request."""
 
-    def __init__(self, *, latency_s: float = 0) -> None:
+    def __init__(self, *, latency_s: float = 0, port: int = 0) -> None:
         self.latency_s = latency_s
         self.routes: dict[str, Callable[[Asked], Reply]] = {}
         self.troubles: deque[Trouble] = deque()
         self.asked: list[Asked] = []
         self.lock = threading.Lock()
-        self.server = _Server(("127.0.0.1", 0), _handler(self))
+        self.server = _Server(("127.0.0.1", port), _handler(self))
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
 
     def __enter__(self) -> Self:
