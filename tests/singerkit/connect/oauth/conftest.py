@@ -40,6 +40,8 @@ class Rules:
     """Statuses for the next token requests."""
     answer: bytes | None = None
     """What the token address says instead of tokens."""
+    refreshes: int = 2
+    """How many renewals the API's pages go on for."""
     redirect_uris: set[str] | None = None
     """None: any loopback address."""
 
@@ -132,7 +134,9 @@ class AuthorizationServer:
                 self.before_api()
                 status = 200 if self._access.get(bearer, 0) > time.monotonic() else 401
                 self.api_calls.append(status)
-                return status, {}, {}
+                page = int(query.get("page", 1))
+                following = self.url(f"/api?page={page + 1}") if self.refreshes < self.rules.refreshes else None
+                return status, {}, {"data": [{"id": page}], "next": following}
         return 404, {}, {}
 
     def _authorize(self, query: dict[str, str]) -> tuple[int, dict[str, str], Any]:
