@@ -38,7 +38,7 @@ class Store:
     def create(self, path: str) -> pa.NativeFile:
         """Open a new file for writing; on a disk its folder is made."""
         if self.root is None:
-            return pa.PythonFile(_Upload(self._remote().open_output_stream(path)), mode="w")
+            return pa.PythonFile(_Upload(self._upload(path)), mode="w")
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         return pa.OSFile(str(target), "wb")
@@ -126,6 +126,11 @@ class Store:
         from deltalake.fs import DeltaStorageHandler
 
         return DeltaStorageHandler(self.uri, self.options)
+
+    def _upload(self, path: str) -> Any:
+        from deltalake._internal import DeltaFileSystemHandler
+
+        return DeltaFileSystemHandler(self.uri, self.options).open_output_stream(path)
 
     def _within(self, path: Path) -> Iterable[Path]:
         for parent in path.parents:

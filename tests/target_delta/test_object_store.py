@@ -1,0 +1,88 @@
+"""The same promises in an object store: a server that speaks S3, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import urllib.request
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from deltalake import DeltaTable
+
+from singerkit.errors import SafetyStopError
+from target_delta.store import Store
+
+from .conftest import Load, activate, record, schema, state
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytest.importorskip("moto", reason="the S3 server of the tests is not installed")
+pytestmark = pytest.mark.slow
+
+PEOPLE = schema("people", ["id"], id="integer", name="string")
+TABLE = "s3://lake/w/people"
+
+
+@pytest.fixture(scope="module")
+def options() -> Iterator[dict[str, str]]:
+    """Storage options that reach a bucket named lake."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr
+        while "Running on" not in server.stderr.readline():
+            assert server.poll() is None
+        urllib.request.urlopen(urllib.request.Request(f"{url}/lake", method="PUT")).close()  # loopback
+        yield {
+            "aws_endpoint_url": url, "aws_access_key_id": "key", "aws_secret_access_key": "secret",
+            "aws_region": "us-east-1", "allow_http": "true",
+        }  # fmt: skip
+        server.kill()
+
+
+def found(options: dict[str, str]) -> list[tuple[int, str]]:
+    table = DeltaTable(TABLE, storage_options=options).to_pyarrow_table()
+    return sorted((row["id"], row["name"]) for row in table.to_pylist())
+
+
+def test_upsert_and_full_load(load: Load, options: dict[str, str]) -> None:
+    """Rows are upserted, staged, resumed and swapped in as on a disk."""
+    where: dict[str, Any] = {"path": "s3://lake/w", "storage_options": options}
+    progress = {"full_load": {"version": 5, "below": 8}}
+
+    states = load(
+        [PEOPLE, record("people", id=1, name="a"), record("people", id=2, name="a"), state(people=1)], **where
+    )
+    load([PEOPLE, record("people", id=2, name="b"), record("people", id=3, name="b")], **where)
+    assert found(options) == [(1, "a"), (2, "b"), (3, "b")]
+    assert states == [{"bookmarks": {"people": 1}}]
+
+    with pytest.raises(SafetyStopError, match="before the second"):
+        load([PEOPLE, activate("people", 5), record("people", id=7, name="c"), state(people=progress)], **where)
+    assert Store(TABLE, options).names("_staged") == ["_staged/5/00000001.json"]
+    rest = [activate("people", 5), record("people", id=8, name="c"), activate("people", 5), state(people={})]
+    load([state(people=progress), PEOPLE, *rest], **where)
+
+    assert found(options) == [(7, "c"), (8, "c")]
+    assert Store(TABLE, options).names("_staged") == []
+
+
+def test_secret_is_not_in_the_log(load: Load, options: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:
+    """What fails in the store is said without its keys."""
+    wrong = options | {
+        "aws_endpoint_url": "http://127.0.0.1:9",
+        "aws_secret_access_key": "very secret",
+        "max_retries": "0",
+    }
+
+    with pytest.raises(Exception, match=r"store|table") as caught:
+        load([PEOPLE, record("people", id=1)], path="s3://lake/w", storage_options=wrong)
+
+    assert "very secret" not in str(caught.value) + caplog.text + json.dumps(str(caught.value.__cause__))
