@@ -347,3 +347,19 @@ def test_a_command_that_cannot_be_done_is_one_line(arguments: tuple[str, ...], s
 
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == said.format(none=none) + "\n"
+
+
+def test_the_page_about_these_tools_shows_what_they_say(root: Path) -> None:
+    """What docs/reference/state-tools.md prints is what comes out."""
+    page = (root / "docs" / "reference" / "state-tools.md").read_text(encoding="utf-8")
+    load = {"version": int(datetime(2026, 3, 21, 2, tzinfo=UTC).timestamp() * 1000), "key": "id", "below": 50_000}
+    before = {
+        "public-customers": {},
+        "public-events": {"full_load": load},
+        "public-orders": mark("2026-03-01T12:00:00+00:00"),
+    }
+    after, said = rewind(state(**before), "public-orders", "2026-02-01")
+
+    shown = [*explain(state(**before), NOW), *said, *diff(state(**before), after)]
+
+    assert [line for line in shown if f"\n{line}\n" not in page] == []
