@@ -90,7 +90,9 @@ def test_eight_appenders(tmp_path: Path) -> None:
 def test_swap_beside_a_foreign_append(tmp_path: Path) -> None:
     """A full load replaces what is in the table when it lands, a row that came meanwhile included."""
     upsert(tmp_path, rows(0, 3))
-    stager = Stager(committer(tmp_path), rows(0, 1).schema, ["id"], Layout(), Staging(Store(str(tmp_path), {}), 7))
+    stager = Stager(
+        committer(tmp_path), rows(0, 1).schema, ["id"], Layout(), Staging(Store(str(tmp_path), {}), 7), True
+    )
     stager.write(rows(5, 6))
     stager.settle(SoFar())
     write_deltalake(tmp_path, rows(8, 9), mode="append")

@@ -181,3 +181,17 @@ def test_ignored_message(load: Load, rows: Rows) -> None:
     load([PEOPLE, activate("people", 5), person(2), state(people=2)], activate_version="ignore")
 
     assert [row["id"] for row in rows("people")] == [1, 2]
+
+
+def test_schema_that_changes_within_a_load(load: Load, rows: Rows) -> None:
+    """The table has the columns of all parts of the load, and a key of an early part that came again is there once."""
+    wider = schema("people", ["id"], id="integer", name="string", age="integer")
+    late = [record("people", id=2, name="new", age=5), record("people", id=3, name="x", age=6)]
+
+    load([PEOPLE, activate("people", 5), person(1), person(2, "old"), wider, *late, activate("people", 5)])
+
+    assert rows("people") == [
+        {"id": 1, "name": "x", "age": None},
+        {"id": 2, "name": "new", "age": 5},
+        {"id": 3, "name": "x", "age": 6},
+    ]

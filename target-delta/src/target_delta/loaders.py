@@ -158,12 +158,14 @@ class Stager:
     keys: Sequence[str]
     layout: Layout
     staging: Staging
+    whole: bool
+    """Whether every row of the load comes through here: not where another run, or another SCHEMA, brought some."""
     streams = True
     _writer: PartitionedWriter | None = None
 
     def __post_init__(self) -> None:
         self._order = Ascending(self.keys)
-        self._order.holds &= not self.staging.entries  # another run's rows were not seen here
+        self._order.holds &= self.whole
 
     def write(self, rows: pa.Table) -> None:
         """Write rows to files of the load."""

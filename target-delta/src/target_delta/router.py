@@ -42,7 +42,9 @@ class Router:
         self.maps = maps
         self.emit = emit
         self.streams: dict[str, Stream] = {}
-        self._schemas: dict[bytes, None] = {}
+        self._current: frozenset[bytes] = frozenset()
+        self._schemas: dict[str, bytes] = {}
+        """The SCHEMA line that holds, by the tap's stream: one that repeats it costs nothing."""
         self._looked_at = self._told_at = run.clock()
         self._ceiling = max(16, (run.settings.max_memory_mb - BASE_MB) // COPIES) << 20
 
@@ -92,7 +94,7 @@ class Router:
             stream.abandon()
 
     def _take_message(self, line: bytes) -> None:
-        if line in self._schemas:
+        if line in self._current:
             return
         message = _decode(line)
         match message.get("type"):
@@ -111,7 +113,8 @@ class Router:
 
     def _take_schema(self, line: bytes, message: Mapping[str, Any]) -> None:
         source = str(message.get("stream"))
-        self._schemas = {known: None for known in self._schemas if _stream_of(known) != source} | {line: None}
+        self._schemas[source] = line
+        self._current = frozenset(self._schemas.values())
         for mapped in self.maps.schemas(message):
             name = str(mapped["stream"])
             schema = stream_schema(mapped, nested=self.run.settings.nested_of(name))
@@ -187,7 +190,3 @@ def _decode(line: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise SafetyStopError("a line of the input is not a Singer message", remedy="look at what the tap printed")
     return message
-
-
-def _stream_of(line: bytes) -> str:
-    return str(_decode(line).get("stream"))

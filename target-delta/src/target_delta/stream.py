@@ -105,7 +105,7 @@ class Stream:
         self._keep_schema(schema)
         if isinstance(self._loader, Stager):
             old = self._loader
-            self._loader = Stager(self._committer, self._columns, schema.keys, self._layout(), old.staging)
+            self._loader = Stager(self._committer, self._columns, schema.keys, self._layout(), old.staging, whole=False)
         else:
             self._loader = self._table_loader()
 
@@ -156,7 +156,8 @@ class Stream:
             clean(self._store, datetime.now(UTC), keep=version)
             staging = resume(self._store, self.name, version, known)
         self._version, self._progress = version, known
-        self._loader = Stager(self._committer, self._columns, self.schema.keys, self._layout(), staging)
+        whole = not staging.entries
+        self._loader = Stager(self._committer, self._columns, self.schema.keys, self._layout(), staging, whole)
         self.run.ledger.hold(self.name, version, self.source)
 
     def finish(self) -> None:
