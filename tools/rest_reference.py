@@ -27,8 +27,7 @@ Texts may hold `{names}`: of settings, of `variables` and `secrets` (tap-rest), 
 def page() -> str:
     """Return the reference as Markdown."""
     parts = [_HEAD]
-    for row in words.ROWS:
-        parts.append(f"## {row.__name__}\n\n{words.sentence(row)}\n\n{_table(row)}")
+    parts += [f"## {row.__name__}\n\n{words.sentence(row)}\n\n{_table(row)}" for row in words.ROWS]
     for kind, (word, names) in words.CHOICES.items():
         parts.append(f"## {kind.__name__}\n\nNamed by `{word}`.\n\n### All of them\n\n{_table(kind)}")
         parts += [f"### {name}\n\n{words.sentence(row)}\n\n{_table(row, but=kind)}" for name, row in names.items()]

@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,22 @@ def test_a_broken_promise_is_found(case: str) -> None:
 
     with pytest.raises((AssertionError, SingerkitError, ValueError)):
         promise(bad)
+
+
+def test_a_package_of_others_is_tried_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third-party package that declares the entry point is in the contract suite with no edit here."""
+    about = tmp_path / "tap_of_others-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.3\nName: tap-of-others\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text("[singerkit.taps]\ntap-of-others = tap_of_others:TapOfOthers\n")
+    (tmp_path / "tap_of_others.py").write_text(
+        "from tap_example.tap import TapExample\nclass TapOfOthers(TapExample):\n    name = 'tap-of-others'\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    names = {case.id for case in contract.cases()}
+
+    assert {"tap-of-others-a_cut_run_loses_nothing", "tap-of-others-secrets_are_marked"} <= names
 
 
 def test_the_least_configuration_is_made_of_the_settings() -> None:

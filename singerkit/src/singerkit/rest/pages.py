@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singerkit.rest import selector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from singerkit.rest.message import Answer, Place, Request
 
@@ -236,15 +237,10 @@ class GraphQL(Pages):
         return request.with_values("body", {f"variables.{self.variable}": info["endCursor"]})
 
 
-STYLES: tuple[Callable[..., Pages], ...] = (
-    Single,
-    Link,
-    NextUrl,
-    Cursor,
-    Offset,
-    PageNumber,
-    LastId,
-    Continue,
-    GraphQL,
-)
-"""The page styles that a manifest may name."""
+_STYLES: tuple[type[Pages], ...] = (Single, Link, NextUrl, Cursor, Offset, PageNumber, LastId, Continue, GraphQL)
+
+
+def styles() -> dict[str, type[Pages]]:
+    """Return the page styles that a manifest may name: ours, and those of packages that declare one."""
+    added = {point.name: point.load() for point in entry_points(group="singerkit.rest.pages")}
+    return {style.style: style for style in _STYLES} | added

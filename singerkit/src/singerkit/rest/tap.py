@@ -51,15 +51,41 @@ SETTINGS: tuple[Setting, ...] = (
         "max_rows", "integer", "Row limit", "Rows of each stream at most; the next run goes on.", schema=_AT_LEAST_ONE
     ),
     Setting(
-        "concurrency", "integer", "Concurrency", "Requests under way at once.", 4, schema={"minimum": 1, "maximum": 64}
+        "concurrency",
+        "integer",
+        "Concurrency",
+        "Requests under way at once at most. Unset: as the source's row says, 4 where it says nothing.",
+        schema={"minimum": 1, "maximum": 64},
     ),
-    Setting("rate_limit", "number", "Rate limit", "Requests a second at most.", schema={"exclusiveMinimum": 0}),
+    Setting(
+        "rate_limit",
+        "number",
+        "Rate limit",
+        "Requests a second at most. Unset: as the source's row says.",
+        schema={"exclusiveMinimum": 0},
+    ),
     Setting(
         "request_timeout_s", "number", "Request timeout", "Seconds to wait for an answer.", 60, schema=_AT_LEAST_ONE
     ),
-    Setting("max_attempts", "integer", "Attempts", "How often a request is sent at most.", 8, schema=_AT_LEAST_ONE),
-    Setting("retry_deadline_s", "number", "Retry deadline", "Seconds that one request may take with its repeats.", 900),
-    Setting("retry_base_s", "number", "First wait", "Seconds before the first repeat; it doubles each time.", 1),
+    Setting(
+        "max_attempts",
+        "integer",
+        "Attempts",
+        "How often a request is sent at most. Unset: as the source's row says, 8 where it says nothing.",
+        schema=_AT_LEAST_ONE,
+    ),
+    Setting(
+        "retry_deadline_s",
+        "number",
+        "Retry deadline",
+        "Seconds that one request may take with its repeats. Unset: as the source's row says, 900 by default.",
+    ),
+    Setting(
+        "retry_base_s",
+        "number",
+        "First wait",
+        "Seconds before the first repeat; it doubles each time. Unset: as the source's row says, 1 by default.",
+    ),
     Setting(
         "state_interval_s",
         "number",
@@ -125,18 +151,11 @@ class RestTap(ArrowTap):
         """The source with its settings filled in; what the settings say about patience and pace comes first."""
         row: Source = filled(self.plain_source(), self.values)
         config = self.config
-        patience = replace(
-            row.policy,
-            attempts=config["max_attempts"],
-            deadline_s=config["retry_deadline_s"],
-            base_s=config["retry_base_s"],
-        )
-        return replace(
-            row,
-            policy=patience,
-            concurrency=config["concurrency"],
-            rate_limit=config.get("rate_limit") or row.rate_limit,
-        )
+        patience = {"attempts": "max_attempts", "deadline_s": "retry_deadline_s", "base_s": "retry_base_s"}
+        pace = {"concurrency": "concurrency", "rate_limit": "rate_limit"}
+        said = {word: config[name] for word, name in patience.items() if config.get(name) is not None}
+        told = {word: config[name] for word, name in pace.items() if config.get(name) is not None}
+        return replace(row, policy=replace(row.policy, **said), **told)
 
     @cached_property
     def client(self) -> Client:
