@@ -27,7 +27,7 @@ def as_table(rows: list[dict[str, Any]]) -> pa.Table:
 
 
 def read(folder: Path) -> list[dict[str, Any]]:
-    return DeltaTable(folder).to_pyarrow_table().select(SCHEMA.names).to_pylist()
+    return list(DeltaTable(folder).to_pyarrow_table().select(SCHEMA.names).to_pylist())
 
 
 ROW = st.fixed_dictionaries({

@@ -83,4 +83,4 @@ def _value(value: Any, node: dict[str, Any]) -> Any:
 
 
 def _rows(folder: Path) -> list[dict[str, Any]]:
-    return DeltaTable(folder).to_pyarrow_table().to_pylist()
+    return list(DeltaTable(folder).to_pyarrow_table().to_pylist())

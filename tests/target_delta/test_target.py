@@ -217,6 +217,7 @@ def test_report(load: Load, tmp_path: Path) -> None:
     assert (counts["rows"], counts["inserted"], counts["updated"], counts["commits"]) == (2, 1, 1, 1)
 
 
+@pytest.mark.slow
 def test_many_streams_under_one_ceiling(load: Load, warehouse: Path) -> None:
     """Three hundred open streams are written, each complete."""
     streams = [f"s{number}" for number in range(300)]
