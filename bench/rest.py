@@ -158,7 +158,7 @@ def records_a_second(folder: Path, count: int, rounds: int, **more: Any) -> floa
     rates = []
     with server(0, count) as url, server(0, 1) as small:
         for number in range(rounds):
-            taken = []
+            taken: list[float] = []
             for where in (small, url):
                 store = folder / f"warehouse-{number}-{len(taken)}"
                 target = folder / "target.json"

@@ -1,4 +1,4 @@
-"""singer-sdk's suite, which discovers at import to name its cases: run by test_executable.py, once a server is there."""
+"""singer-sdk's suite, which discovers at import to name its cases: run by test_executable.py, once a server up."""
 
 import json
 import os

@@ -20,7 +20,9 @@ from singerkit.testing.runner import run as run_tap
 from singerkit.testing.served import Collection
 from tap_rest.tap import TapRest
 
-FORMS = [{"id": n, "title": f"form {n}", "updated_at": f"2024-01-0{n}T00:00:00Z"} for n in range(1, 6)]
+FORMS: list[dict[str, Any]] = [
+    {"id": n, "title": f"form {n}", "updated_at": f"2024-01-0{n}T00:00:00Z"} for n in range(1, 6)
+]
 
 
 @pytest.fixture

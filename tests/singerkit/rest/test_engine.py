@@ -39,7 +39,12 @@ def ids(records: list[dict[str, Any]]) -> list[int]:
 
 
 def row(made: Schema, **more: Any) -> Endpoint:
-    given = {"name": "items", "path": "/items", "keys": ("id",), "schema": made(id="integer", at="date-time")}
+    given: dict[str, Any] = {
+        "name": "items",
+        "path": "/items",
+        "keys": ("id",),
+        "schema": made(id="integer", at="date-time"),
+    }
     return Endpoint(**(given | {"records": "$.data", "records_optional": True} | more))
 
 
@@ -73,7 +78,7 @@ def incremental(schema: Schema, **mark: Any) -> Endpoint:
     return row(schema, pages=STYLES["offset"], bookmarks=(bookmark,))
 
 
-ORDERS = {
+ORDERS: dict[str, dict[str, Any] | None] = {
     "asc": {},
     "desc": {"order": "desc"},
     "none": {"order": None},
