@@ -1,19 +1,18 @@
 """The way from a plugin to a host: straight under the host guard, or through a bastion; the same value either way.
 
-Takes the settings `ssh_tunnel` and `allow_private_hosts`; gives destinations. Closes its tunnel at the end.
+Takes the values of `ssh_tunnel` and `allow_private_hosts`; gives destinations. Closes its tunnel at the end.
 """
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from singerkit.connect.bastion import read_ssh_tunnel
 from singerkit.connect.sockets import guard
 from singerkit.connect.tunnel import Tunnel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
@@ -24,10 +23,12 @@ if TYPE_CHECKING:
 class Route:
     """How all connections of one plugin get there; `open` finds the bastion at once, `to` when it is first needed."""
 
-    def __init__(self, ssh_tunnel: SSHTunnel | None, *, allow_private_hosts: bool) -> None:
+    def __init__(
+        self, ssh_tunnel: SSHTunnel | None, *, allow_private_hosts: bool, look: Callable[[], None] = lambda: None
+    ) -> None:
         self.ssh_tunnel = ssh_tunnel
         self._guard = guard(allow_private_hosts=allow_private_hosts)
-        self._tunnel = Tunnel(ssh_tunnel, self._guard) if ssh_tunnel else None
+        self._tunnel = Tunnel(ssh_tunnel, self._guard, look=look) if ssh_tunnel else None
 
     @property
     def is_open_to_all(self) -> bool:
@@ -60,29 +61,3 @@ class Route:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-class Routed:
-    """Mixed into a plugin whose settings hold `ssh_tunnel`: one route for all of its connections."""
-
-    config: Mapping[str, Any]
-    _route: Route | None = None
-
-    @property
-    def route(self) -> Route:
-        """The deferred opener: a route whose tunnel opens with the first connection."""
-        if self._route is None:
-            self._route = Route(
-                read_ssh_tunnel(self.config.get("ssh_tunnel")),
-                allow_private_hosts=self.config.get("allow_private_hosts", True),
-            )
-        return self._route
-
-    def open_route(self) -> Route:
-        """The immediate opener: the bastion's errors come before anything else is tried."""
-        return self.route.open()
-
-    def close_route(self) -> None:
-        """Close the tunnel; the next connection would open it again."""
-        if self._route is not None:
-            self._route.close()

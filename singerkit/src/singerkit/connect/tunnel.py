@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,7 +18,7 @@ from singerkit.errors import UnavailableError
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Coroutine, Iterator, Sequence
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -31,20 +32,28 @@ T = TypeVar("T")
 CONNECT_TIMEOUT_S = 10
 RETRY_DELAYS_S = (1.0, 3.0)  # a bastion that is restarted is back in seconds; longer is for the scheduler
 _CLOSE_TIMEOUT_S = 5
+_LOOK_EVERY_S = 0.5
 
 
 class Tunnel:
     """A tunnel through one bastion, opened at once by `open` or by the first `to`; found again after it was lost.
 
-    The bastion's address is judged by the guard; the host behind it is the bastion's affair.
+    The bastion's address is judged by the guard; the host behind it is the bastion's affair. `look` is called while it
+    is waited for the bastion, and raises when the run is to stop.
     """
 
     def __init__(
-        self, settings: SSHTunnel, guard: HostGuard, *, retry_delays_s: Sequence[float] = RETRY_DELAYS_S
+        self,
+        settings: SSHTunnel,
+        guard: HostGuard,
+        *,
+        retry_delays_s: Sequence[float] = RETRY_DELAYS_S,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._guard = guard
         self._delays_s = retry_delays_s
+        self._look = look
         self._ports: dict[tuple[str, int], int] = {}
         self._lock = threading.RLock()
         self._loop: _LoopThread | None = None
@@ -53,7 +62,7 @@ class Tunnel:
     def open(self) -> Self:
         """Log in at the bastion now, so that its errors come first."""
         loop, forwarder = self._start()
-        loop.run(forwarder.connect())
+        loop.run(forwarder.connect(), look=self._look)
         return self
 
     def to(self, host: str, port: int) -> Destination:
@@ -84,7 +93,7 @@ class Tunnel:
         if loop is not None and forwarder is not None:
             atexit.unregister(self.close)
             with suppress(TimeoutError):  # a bastion that does not say goodbye is left behind
-                loop.run(forwarder.close(), _CLOSE_TIMEOUT_S)
+                loop.run(asyncio.wait_for(forwarder.close(), _CLOSE_TIMEOUT_S))
             loop.stop()
 
     def __enter__(self) -> Self:
@@ -129,9 +138,16 @@ class _LoopThread:
         self._thread.start()
         started.wait()
 
-    def run(self, work: Coroutine[Any, Any, T], timeout_s: float | None = None) -> T:
-        """Return what a coroutine gives in the loop; wait for it here."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
+    def run(self, work: Coroutine[Any, Any, T], look: Callable[[], None] = lambda: None) -> T:
+        """Return what a coroutine gives in the loop; wait for it here, unless `look` raises that it is time to stop."""
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            while not wait([future], _LOOK_EVERY_S).done:
+                look()
+        except BaseException:
+            future.cancel()
+            raise
+        return future.result()
 
     def stop(self) -> None:
         """Cancel what still runs, and end the thread."""

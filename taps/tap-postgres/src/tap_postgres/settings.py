@@ -146,7 +146,6 @@ class Settings:
     ssl_cert: str | None
     ssl_key: str | None
     ssh_tunnel: SSHTunnel | None
-    allow_private_hosts: bool
     schemas: tuple[str, ...]
     tables: tuple[str, ...]
     start_date: str | None
@@ -172,5 +171,4 @@ class Settings:
         values = {field.name: config.get(field.name) or defaults[field.name] for field in fields(cls)}
         values |= {name: tuple(values[name] or ()) for name in ("schemas", "tables")}
         values["ssh_tunnel"] = read_ssh_tunnel(config.get("ssh_tunnel"))
-        values["allow_private_hosts"] = config.get("allow_private_hosts") is not False
         return cls(**values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from singerkit.connect.routed import Routed
 from singerkit.settings.fields import settings_schema
 from singerkit.tap import ArrowTap
 from tap_postgres.settings import GROUPS, SETTINGS, Settings
@@ -12,12 +13,11 @@ from tap_postgres.settings import GROUPS, SETTINGS, Settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from singerkit.connect.route import Route
     from tap_postgres.connect import BulkReader
     from tap_postgres.stream import PostgresStream
 
 
-class TapPostgres(ArrowTap):
+class TapPostgres(Routed, ArrowTap):
     """Reads tables and views of one PostgreSQL database."""
 
     name = "tap-postgres"
@@ -28,13 +28,6 @@ class TapPostgres(ArrowTap):
     def settings(self) -> Settings:
         """The configuration with its defaults."""
         return Settings.from_config(self.config)
-
-    @cached_property
-    def route(self) -> Route:
-        """The way of all connections: straight, or through the bastion of `ssh_tunnel`."""
-        from singerkit.connect.route import Route
-
-        return Route(self.settings.ssh_tunnel, allow_private_hosts=self.settings.allow_private_hosts)
 
     @cached_property
     def bulk(self) -> BulkReader:
@@ -49,11 +42,11 @@ class TapPostgres(ArrowTap):
         from tap_postgres.discover import discover
         from tap_postgres.stream import PostgresStream
 
-        with catalog_connection(self.settings, self.route) as connection:
+        with catalog_connection(self.settings, self.open_route()) as connection:
             tables = discover(connection, self.settings)
         return [PostgresStream(self, table, self.settings, self.bulk) for table in tables]
 
     def close(self) -> None:
         """Close the connection of the rows, and the tunnel."""
         self.bulk.close()
-        self.route.close()
+        self.close_route()

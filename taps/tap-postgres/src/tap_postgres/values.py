@@ -9,7 +9,6 @@ nonsense. Wrapped or not, such a value lies outside the years 1 to 9999, and sub
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -19,6 +18,8 @@ import pyarrow.compute as pc
 from tap_postgres.failures import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tap_postgres.types import Rendering
 
 Policy = Literal["fail", "null", "clamp"]
@@ -40,7 +41,6 @@ _MICROSECONDS = _Calendar(
     _DAYS.lowest * _DAY_US, (_DAYS.highest + 1) * _DAY_US - 1, _DAYS.epoch_2000 * _DAY_US, pa.int64()
 )
 _NOT_FINITE = pa.array(["NaN", "Infinity", "-Infinity"])
-Replace = Callable[[pa.Array, int], None]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from singerkit.connect.bastion import SSHTunnel
 from singerkit.connect.hosts import HostGuard, HostRefusedError
 from singerkit.connect.sockets import guard
 from singerkit.connect.tunnel import Tunnel
-from singerkit.errors import CredentialsError, SettingsError, SingerkitError, UnavailableError
+from singerkit.errors import CredentialsError, SettingsError, SingerkitError, StoppedError, UnavailableError
 
 Said = Callable[[int, bytes], bytes]
 
@@ -236,6 +236,21 @@ def test_a_server_of_another_kind_is_no_bastion(tunnel: Any) -> None:
         "check host and port, and that the bastion is up",
         str(gone.value),
     )
+
+
+def test_a_stop_is_heard_while_the_bastion_is_silent() -> None:
+    """A server that takes the connection and says nothing does not hold up the end of a run."""
+
+    def look() -> None:
+        raise StoppedError(15)
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings = SSHTunnel("127.0.0.1", "ada", port=silent.getsockname()[1], password="x", host_fingerprint="x")
+        with (
+            Tunnel(settings, guard(allow_private_hosts=True), look=look) as opened,
+            pytest.raises(StoppedError),
+        ):
+            opened.open()
 
 
 def test_a_refused_forward_says_so(bastion: Any, tunnel: Any, echo: int, said: Said) -> None:
