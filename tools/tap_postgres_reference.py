@@ -67,7 +67,7 @@ NOTES = {
     "`numeric(p,s)`, more digits": "exact text",
     "`numeric(p,s)`, to 38 digits": "a JSON number with all its digits; NaN by `out_of_range`",
     "`date`": "infinity and far years by `out_of_range`",
-    "`timestamp`": "no zone, no offset; infinity and far years by `out_of_range`",
+    "`timestamp`": "no zone, so no offset: a target that checks formats refuses it; far years by `out_of_range`",
     "`timestamptz`": "UTC; infinity and far years by `out_of_range`",
     "`double precision`": 'in RECORD, NaN and infinities are the texts "NaN", "Infinity", "-Infinity"',
 }

@@ -11,7 +11,6 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from singerkit.errors import SettingsError
 
@@ -57,12 +56,6 @@ def later(one: Any | None, other: Any | None) -> Any | None:
     if one is None or other is None:
         return other if one is None else one
     return max(one, other)
-
-
-def is_sorted(column: pa.Array) -> bool:
-    """Tell whether a column is in ascending order, NULLs aside."""
-    valid = column.drop_null()
-    return len(valid) < 2 or bool(pc.all(pc.greater_equal(valid[1:], valid[:-1])).as_py())
 
 
 def _reader(kind: pa.DataType) -> Callable[[Any], Any]:
