@@ -1,0 +1,115 @@
+"""Upserts of 100,000 rows from Arrow: our own rewriting of files beside delta-rs MERGE, in interleaved rounds.
+
+Run: python -m bench.upsert [rows of the table] [rounds]. Two tables of ten columns: `month` (24 partitions, updates in
+the last two) and `bucket` (32 partitions, every file hit).
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, write_deltalake
+
+from bench.rounds import Contestant, rounds, table
+from target_delta.commit import Committer
+from target_delta.files import Layout
+from target_delta.loaders import SoFar, Upserter
+from target_delta.store import Store
+from target_delta.table import Table
+
+BATCH_ROWS = 100_000
+UPDATES = 80_000
+STEP = 500_000
+MONTHS, BUCKETS, LAST = 24, 32, 2
+YEAR_2024_US = 1_704_067_200_000_000
+
+
+def main(size: int, count: int) -> None:
+    """Make the tables, run the rounds, print the figures."""
+    with tempfile.TemporaryDirectory() as name:
+        for layout in ("month", "bucket"):
+            folder = Path(name) / layout
+            make(folder, size, layout)
+            runs = [
+                Contestant(way, f"{sys.executable} -m bench.upsert {way} {folder}", partial(fresh, folder))
+                for way in ("ours", "merge")
+            ]
+            print(f"\n{layout}, {size:,} rows\n{table(rounds(runs, count), rows=BATCH_ROWS)}", flush=True)
+
+
+def make(folder: Path, size: int, layout: str) -> None:
+    """Write the table, and the rows that come: 80,000 updates and 20,000 new keys."""
+    dice = np.random.default_rng(3)
+    for low in range(0, size, STEP):
+        ids = np.arange(low, min(low + STEP, size))
+        write_deltalake(folder / "table", rows(ids, size, layout, 0), partition_by="p", mode="append")
+    DeltaTable(folder / "table").optimize.compact()
+    first = size * (MONTHS - LAST) // MONTHS if layout == "month" else 0
+    updates = dice.choice(np.arange(first, size), UPDATES, replace=False)
+    ids = dice.permutation(np.concatenate([updates, np.arange(size, size + BATCH_ROWS - UPDATES)]))
+    incoming = rows(ids, size, layout, 1)
+    with pa.OSFile(str(folder / "in.arrow"), "wb") as file, pa.ipc.new_file(file, incoming.schema) as writer:
+        writer.write_table(incoming)
+
+
+def rows(ids: np.ndarray, size: int, layout: str, version: int) -> pa.Table:
+    """Return ten columns and the partition, the same for the same ids."""
+    month = np.minimum(ids * MONTHS // size, MONTHS - 1)
+    bucket = (ids * 2_654_435_761 % 2**32) % BUCKETS
+    text = pa.array(ids).cast(pa.string())
+    return pa.table({
+        "id": ids,
+        "qty": ids % 1000,
+        "price": (ids % 99_991) / 7,
+        "active": ids % 2 == 0,
+        "code": pa.array([f"C{number % 5000}" for number in ids.tolist()]),
+        "name": pc.binary_join_element_wise("Customer", text, " "),
+        "description": pc.binary_join_element_wise("lorem ipsum dolor sit amet", text, "elit sed", " "),
+        "created_at": pa.array(YEAR_2024_US + ids * 1000, pa.timestamp("us", "UTC")),
+        "day": pa.array((19_700 + ids % 700).astype("int32"), pa.date32()),
+        "version": np.full(len(ids), version),
+        "p": month if layout == "month" else bucket,
+    })  # fmt: skip
+
+
+def fresh(folder: Path) -> None:
+    """Give the next run its own copy: links to the data files, a log of its own."""
+    shutil.rmtree(folder / "work", ignore_errors=True)
+    subprocess.run(["cp", "-al", folder / "table", folder / "work"], check=True)
+    shutil.rmtree(folder / "work" / "_delta_log")
+    shutil.copytree(folder / "table" / "_delta_log", folder / "work" / "_delta_log")
+
+
+def ours(folder: Path, incoming: pa.Table) -> None:
+    """Upsert by the loader."""
+    committer = Committer(Table(Store(str(folder / "work"), {}), "bench"), "bench")
+    upserter = Upserter(committer, incoming.schema, ["id"], Layout())
+    upserter.write(incoming)
+    upserter.settle(SoFar())
+
+
+def merge(folder: Path, incoming: pa.Table) -> None:
+    """Upsert by delta-rs, with the partitions as literals, which prunes best."""
+    values = ", ".join(str(value) for value in pc.unique(incoming["p"]).to_pylist())
+    how = DeltaTable(folder / "work").merge(
+        incoming, f"t.id = s.id and t.p in ({values})", source_alias="s", target_alias="t"
+    )
+    how.when_matched_update_all().when_not_matched_insert_all().execute()
+
+
+if __name__ == "__main__":
+    ways = {"ours": ours, "merge": merge}
+    if sys.argv[1:] and sys.argv[1] in ways:
+        place = Path(sys.argv[2])
+        ways[sys.argv[1]](place, pa.ipc.open_file(pa.memory_map(str(place / "in.arrow"))).read_all())
+    else:
+        given = [int(text) for text in sys.argv[1:]]
+        main(*given, *(5_000_000, 5)[len(given) :])
