@@ -128,9 +128,10 @@ def authorize_address(kind: OAuthKind, client: Client, attempt: Attempt, scopes:
 
 def code_in(address: str, attempt: Attempt) -> str:
     """Return the code in the address that the service sent the browser to; the state is looked at first."""
-    answer = parse_qs(urlsplit(address.strip()).query, keep_blank_values=True)
+    query = address.strip().partition("?")[2].partition("#")[0]
+    answer = parse_qs(query, keep_blank_values=True)
     given = {name: texts[0] for name, texts in answer.items() if len(texts) == 1}  # a doubled name is nobody's
-    if not hmac.compare_digest(given.get("state", "").encode(), attempt.state.encode()):
+    if not hmac.compare_digest(given.get("state", "").encode("utf-8", "replace"), attempt.state.encode()):
         raise CredentialsError(
             "the answer belongs to another login: its state is not the one that was sent",
             remedy="log in again, with the newest address only",
@@ -158,11 +159,11 @@ def tokens_in(answer: Mapping[str, Any], kind: OAuthKind, now: datetime, before:
     access = answer.get("access_token")
     if not isinstance(access, str) or not access:
         raise CredentialsError(f"{kind.name} gave no access token", remedy="log in again")
-    scopes = answer.get("scope")
+    scopes, refresh = answer.get("scope"), answer.get("refresh_token")
     return Tokens(
         access,
         issued_at=now,
-        refresh_token=answer.get("refresh_token") or (before.refresh_token if before else None),
+        refresh_token=refresh if refresh and isinstance(refresh, str) else (before.refresh_token if before else None),
         expires_at=_expiry(answer.get("expires_in"), now),
         scopes=_scopes(scopes, kind) if scopes else (before.scopes if before else kind.scopes),
         account_id=before.account_id if before else None,
@@ -199,8 +200,9 @@ def _expiry(expires_in: Any, now: datetime) -> datetime | None:
         return None
 
 
-def _scopes(text: Any, kind: OAuthKind) -> tuple[str, ...]:
-    return tuple(str(text).replace(kind.scope_separator, " ").replace(",", " ").split())
+def _scopes(given: Any, kind: OAuthKind) -> tuple[str, ...]:
+    text = " ".join(map(str, given)) if isinstance(given, list) else str(given)  # RFC 6749 says text, some send a list
+    return tuple(text.replace(kind.scope_separator, " ").replace(",", " ").split())
 
 
 def _denied(code: str, description: str | None) -> CredentialsError:
