@@ -1,5 +1,6 @@
 """The client over real sockets: what passes is retried, what is permanent fails at once in the vendor's words."""
 
+import gzip
 import threading
 import time
 from collections.abc import Iterator
@@ -419,6 +420,15 @@ def test_a_stop_ends_a_wait_at_once(api: FakeApi) -> None:
         own.send(get(api))
     api.route("/items", [1])
     assert one.send(get(api))[1].body == [1]
+
+
+def test_bodies_are_compressed(api: FakeApi) -> None:
+    """The client asks for compression and reads what comes."""
+    body = gzip.compress(b'[{"id": 1}]')
+    api.route("/items", Reply(body, headers={"Content-Encoding": "gzip"}))
+
+    assert client(api).send(get(api))[1].body == [{"id": 1}]
+    assert "gzip" in api.asked[0].headers["accept-encoding"]
 
 
 def test_a_guarded_host_is_never_asked(api: FakeApi) -> None:

@@ -359,6 +359,30 @@ def test_max_rows_ends_cleanly_and_the_next_run_goes_on(api: FakeApi, tries: Any
     assert set(ids(first.records("items")) + ids(second.records("items"))) == set(range(1, 8))
 
 
+def test_a_row_limit_below_the_page_still_gets_on(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """With ascending order the bookmark follows the rows that were written, not the pages."""
+    api.route("/items", Collection(rows=[item(n) for n in range(1, 8)], bookmark="at", size=100))
+    items = row(schema, pages=pages.Offset(), bookmarks=incremental(schema).bookmarks)
+    state: dict[str, Any] = {}
+    seen: list[int] = []
+
+    for _ in range(4):
+        done = tries.run(items, state=state, max_rows=3)
+        state, seen = done.state, seen + ids(done.records("items"))
+
+    assert seen == [1, 2, 3, 3, 4, 5, 5, 6, 7, 7]
+
+
+def test_states_are_seconds_apart(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """By default at most one STATE in 5 s leaves between the pages: a quick run writes one at its end."""
+    api.route("/items", Collection(rows=[item(n) for n in range(1, 12)], bookmark="at"))
+
+    done = tries.run(incremental(schema), state_interval_s=5)
+
+    assert [m["type"] for m in done.messages].count("STATE") <= 2
+    assert done.messages[-1]["type"] == "STATE"
+
+
 def test_what_the_vendor_forgets_is_merged(api: FakeApi, tries: Any, schema: Schema) -> None:
     """A stream whose vendor keeps rows for a while is never swapped: no ACTIVATE_VERSION."""
     api.route("/items", [item(1)])

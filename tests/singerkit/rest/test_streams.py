@@ -2,6 +2,7 @@
 
 import json
 import sys
+import threading
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -293,6 +294,26 @@ def test_walks_come_in_order_and_an_error_in_its_place() -> None:
         read()
 
     assert seen == [n * 10 + k for n in range(6) for k in range(3)]
+
+
+def test_the_next_page_is_fetched_while_records_are_written() -> None:
+    """A walk runs ahead of its reader by a few pages, and no further."""
+    fetched = []
+    ready = threading.Event()
+
+    def walk() -> Iterator[int]:
+        for n in range(50):
+            fetched.append(n)
+            if n == 3:
+                ready.set()
+            yield n
+
+    walks = in_order([walk], 1)
+    first = next(next(walks))
+
+    assert first == 0
+    assert ready.wait(5)
+    assert len(fetched) <= 5
 
 
 def test_a_storm_on_every_stream(api: FakeApi, tries: Any, schema: Schema) -> None:

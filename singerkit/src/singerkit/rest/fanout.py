@@ -150,7 +150,8 @@ class FamilyState:
         if context.changed is not None and (self.changed is None or context.changed > self.changed):
             self.changed = context.changed
         value = finished.get("replication_key_value")
-        self.met.add(context.key)
+        if not self.crowded:
+            self.met.add(context.key)
         if self.bookmark is None or value is None:
             return
         self.high = value if self.high is None else max(self.high, value, key=self._order)

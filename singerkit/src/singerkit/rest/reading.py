@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from singerkit.rest.shape import Shaper
     from singerkit.rest.walk import Page, Sender
 
+ENOUGH = "max_rows is reached"
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -43,6 +45,8 @@ class Reading:
     """What fills the `{names}` of the row: settings, and the parent's parameters."""
     parent: Mapping[str, Any] = field(default_factory=dict)
     """The columns that come from the parent."""
+    most: int | None = None
+    """How many rows to give before the stream is stopped, or None for all."""
 
     def request(self, span: Span) -> Request:
         """Return the first request for a span."""
@@ -61,7 +65,7 @@ class Reading:
         yield Piece((), progress.finished(), final=True)
 
     def _span(self, span: Span, progress: Progress) -> Iterator[Piece]:
-        came = 0
+        came = given = 0
         for page in walk.pages(self.sender, self.endpoint, self.request(span), parent=self.parent):
             came += len(page.records)
             capped = self._capped(page, came)
@@ -69,11 +73,17 @@ class Reading:
                 progress.capped(span)
                 return
             rows = self.shaper.rows(page.records, self.parent)
+            cut = self.most is not None and given + len(rows) > self.most
+            rows = rows[: self.most - given] if cut and self.most is not None else rows
+            given += len(rows)
             seen = bookmarks.seen(self.bookmark, rows, self.endpoint.name) if self.bookmark else Seen()
-            progress.saw(seen, page.following)
+            if not cut or self.bookmark is not None:  # a full load goes on with the page that was cut
+                progress.saw(seen, page.following)
             if capped:
                 progress.capped(span)
             yield Piece(self._new(rows, span), progress.state())
+            if cut:
+                raise walk.StopStreamError(ENOUGH)
             if capped or progress.enough(seen):
                 return
 

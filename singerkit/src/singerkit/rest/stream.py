@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 import logging
 import time
+from collections import deque
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -21,13 +23,12 @@ from singerkit.rest.endpoint import ReadCall
 from singerkit.rest.fanout import Context, Families, FamilyState
 from singerkit.rest.lanes import in_order
 from singerkit.rest.output import MappedRowValues, RowFiles, RowLines, Rows
-from singerkit.rest.reading import Piece, Reading
+from singerkit.rest.reading import ENOUGH, Piece, Reading
 from singerkit.rest.shape import Shaper
 from singerkit.rest.walk import StopStreamError
 from singerkit.stream import ArrowStream, Checkpoint
 
 if TYPE_CHECKING:
-    from collections import deque
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from singerkit.rest.bookmarks import Bookmark
@@ -76,9 +77,9 @@ class RestStream(ArrowStream):
         left = self.config.get("max_rows")
         for item in self._items(version):
             if isinstance(item, Rows) and left is not None:
-                if item.num_rows >= left:
+                if item.num_rows > left:
                     yield item.slice(0, left)
-                    raise StopStreamError("max_rows is reached")
+                    raise StopStreamError(ENOUGH)
                 left -= item.num_rows
             yield item
 
@@ -106,7 +107,8 @@ class RestStream(ArrowStream):
     def _alone(self, before: Mapping[str, Any], mark: Bookmark | None, version: int | None) -> Iterator[Any]:
         load = before.get("full_load", {}) if version is not None else {}
         steps = self._progress(mark, before, load.get("resume"))
-        walk = partial(self._reading(Context(), mark).pieces, steps)
+        reading = replace(self._reading(Context(), mark), most=self.config.get("max_rows"))
+        walk = partial(reading.pieces, steps)
         for pieces in in_order([self._pieces_of(walk, mark, before)], 1, self._look):
             for piece in pieces:
                 if piece.rows:
@@ -118,15 +120,15 @@ class RestStream(ArrowStream):
         load = before.get("full_load", {}) if version is not None else before
         family = FamilyState(load, mark, self._tap.source.parents_with_bookmark, now)
         bounded, contexts = self._contexts(family)
-        done: list[Context] = []
-        walks = (self._family_walk(context, family, mark, done) for context in contexts)
+        ahead: deque[Context] = deque()
+        walks = (self._family_walk(context, family, mark, ahead) for context in contexts)
         told, every = 0, self._tap.source.concurrency
         for place, pieces in enumerate(in_order(walks, every, self._look)):
             for piece in pieces:
                 if piece.rows:
                     yield Rows(piece.rows)
                 if piece.final:
-                    family.done(done[place], piece.state)
+                    family.done(ahead.popleft(), piece.state)
             if place - told >= len(family.known) / _SHARE_OF_PARENTS:
                 told = place
                 yield self._checkpoint(family.state(), version)
@@ -145,9 +147,9 @@ class RestStream(ArrowStream):
         return since is not None or resumed, rest
 
     def _family_walk(
-        self, context: Context, family: FamilyState, mark: Bookmark | None, done: list[Context]
+        self, context: Context, family: FamilyState, mark: Bookmark | None, ahead: deque[Context]
     ) -> Callable[[], Iterator[Piece]]:
-        done.append(context)
+        ahead.append(context)
         before = family.of(context.key)
         walk = partial(self._reading(context, mark).pieces, self._progress(mark, before, None))
         return self._pieces_of(walk, mark, before, context)

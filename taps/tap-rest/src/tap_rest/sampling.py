@@ -17,7 +17,7 @@ from singerkit.rest.shape import Shaper
 from tap_rest.shapes import schema_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from singerkit.rest.endpoint import Endpoint
     from singerkit.rest.tap import RestTap
@@ -26,11 +26,13 @@ _PARENTS = 10  # parents whose children are looked at
 _RECORDS = 500  # records that are looked at
 
 
-def sampled(tap: RestTap, row: Endpoint) -> dict[str, Any]:
-    """Return a schema that the first records of a stream fit."""
+def sampled(tap: RestTap, row: Endpoint, rows: Mapping[str, Endpoint]) -> dict[str, Any]:
+    """Return a schema that the first records of a stream fit; `rows` are those that its parents are found in."""
     sender = tap.client.for_stream()
     try:
-        records = list(itertools.islice(_records(tap, row, sender), _RECORDS))
+        records = list(
+            itertools.islice(_records(tap, row, Families(sender, tap.source, rows, tap.values, sender.look)), _RECORDS)
+        )
     finally:
         sender.stop()
     if not records:
@@ -40,11 +42,10 @@ def sampled(tap: RestTap, row: Endpoint) -> dict[str, Any]:
     return schema_of(records, keys=row.keys)
 
 
-def _records(tap: RestTap, row: Endpoint, sender: Any) -> Iterator[dict[str, Any]]:
-    families = Families(sender, tap.source, tap.rows, tap.values, sender.look)
+def _records(tap: RestTap, row: Endpoint, families: Families) -> Iterator[dict[str, Any]]:
     shaper = Shaper(row)
     for context in itertools.islice(families.contexts(row), _PARENTS):
         values = {**tap.values, **context.params}
-        reading = Reading(sender, tap.source, row, shaper, None, values, context.columns)
-        for page in walk.pages(sender, row, reading.request(Span()), parent=context.params):
+        reading = Reading(families.sender, tap.source, row, shaper, None, values, context.columns)
+        for page in walk.pages(families.sender, row, reading.request(Span()), parent=context.params):
             yield from shaper.rows(page.records, context.columns)

@@ -72,10 +72,9 @@ class TapRest(RestTap):
     def complete_rows(self) -> tuple[Endpoint, ...]:
         """The rows, each with a schema."""
         rows = {row.name: row for row in self.manifest.endpoints}
-        self.__dict__["rows"] = rows  # sampling a child walks its parents: they are known before they have a schema
         for name, row in rows.items():
             if not self._has_schema(row):
-                rows[name] = dataclasses.replace(row, schema=self._known_schema(name) or sampled(self, row))
+                rows[name] = dataclasses.replace(row, schema=self._known_schema(name) or sampled(self, row, rows))
         return tuple(rows.values())
 
     def _has_schema(self, row: Endpoint) -> bool:
