@@ -61,6 +61,7 @@ class Bastion:
 
     def __init__(self) -> None:
         self.host_key = asyncssh.generate_private_key("ssh-ed25519")
+        self.certificate: asyncssh.SSHCertificate | None = None
         self.rules = Rules()
         self.logins: list[asyncssh.SSHServerConnection] = []
         self.asked: list[tuple[str, int]] = []
@@ -76,10 +77,9 @@ class Bastion:
         return self.host_key.export_public_key().decode().strip()
 
     def start(self) -> Bastion:
+        shown: Any = (self.host_key, self.certificate) if self.certificate else self.host_key
         self._server = self._run(
-            asyncssh.listen(
-                "127.0.0.1", self.port, server_factory=lambda: _Door(self), server_host_keys=[self.host_key]
-            )
+            asyncssh.listen("127.0.0.1", self.port, server_factory=lambda: _Door(self), server_host_keys=[shown])
         )
         self.port = self._server.get_port()
         return self

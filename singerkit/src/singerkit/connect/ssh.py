@@ -31,6 +31,14 @@ _CIPHERS = (  # AES-GCM first: with the processor's help it carries twice what a
     "aes256-ctr",
     "aes128-ctr",
 )
+_PLAIN_KEYS = (  # what a fingerprint can be of: a bastion that has a certificate too would show that first
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-512",
+    "rsa-sha2-256",
+)
 _KEY_KINDS = ("ssh-rsa", "ssh-ed25519", "ecdsa-sha2-")
 
 
@@ -98,6 +106,7 @@ def _options(tunnel: SSHTunnel, trust: Trust) -> dict[str, Any]:
         "client_keys": [key] if key else None,
         "client_factory": lambda: _Client(trust),
         "known_hosts": trust.keys,
+        **({"server_host_key_algs": _PLAIN_KEYS} if trust.fingerprints else {}),
         "username": tunnel.username,
         "password": tunnel.password,
         "preferred_auth": "publickey" if key else "password,keyboard-interactive",

@@ -93,6 +93,19 @@ def test_the_right_host_key_is_believed(way: str, bastion: Any, tunnel: Any, tmp
     assert tunnel(**known_hosts(bastion, tmp_path)[way]).open()
 
 
+@pytest.mark.parametrize("way", ["authority", "fingerprint", "key"])
+def test_a_bastion_with_a_certificate_is_believed(way: str, bastion: Any, tunnel: Any, tmp_path: Path) -> None:
+    """By the authority that signed it, or by the plain key under it: a fingerprint or a key line is of that."""
+    authority = asyncssh.generate_private_key("ssh-ed25519")
+    bastion.stop()
+    bastion.certificate = authority.generate_host_certificate(bastion.host_key, "bastion", principals=["127.0.0.1"])
+    bastion.start()
+    line = f"@cert-authority 127.0.0.1 {authority.export_public_key().decode()}"
+    ways = known_hosts(bastion, tmp_path) | {"authority": {"known_hosts": line}}
+
+    assert tunnel(**ways[way]).open()
+
+
 @pytest.mark.parametrize("way", ["known-hosts", "known-hosts-file", "key", "fingerprint"])
 def test_another_host_key_is_refused_before_the_password_is_sent(
     way: str, bastion: Any, tunnel: Any, tmp_path: Path
