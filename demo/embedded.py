@@ -137,9 +137,13 @@ def _launch(
     for _ in range(5):
         port = _free_port()
         process = _spawn([str(binaries / "postgres"), "-D", str(data), *_flags(data, port, options)], data, user)
-        if _is_ready(process, data):
-            return process, port
-        _stop(process)
+        ready = False
+        try:
+            if ready := _is_ready(process, data):
+                return process, port
+        finally:
+            if not ready:  # it did not come up, or Ctrl-C came first
+                _stop(process)
     raise StartError("\n".join((data / "log").read_text(encoding="utf-8").splitlines()[-20:]))
 
 

@@ -5,7 +5,9 @@ Takes a folder and a server; gives the reports of runs. Refuses to go on after a
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
 import subprocess
 import time
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tools.meltano import command, environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from demo.embedded import Server
@@ -85,15 +87,32 @@ class Project:
 def meltano(folder: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> None:
     """Run Meltano with its output in `folder`/meltano.log; where it fails, say what stands at the log's end."""
     log = folder / "meltano.log"
+    process = None
     with log.open("ab") as output:
-        process = subprocess.Popen(command(*arguments), stdout=output, stderr=output, env=environment(settings))
         try:
+            with _held(signal.SIGINT, signal.SIGTERM):
+                process = subprocess.Popen(command(*arguments), stdout=output, stderr=output, env=environment(settings))
             code = process.wait()
         finally:
-            _end(process)
+            if process is not None:
+                _end(process)
     if code:
         tail = "\n".join(log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
         raise FailedError(f"`meltano {' '.join(arguments)}` failed; the end of {log}:\n{tail}")
+
+
+@contextlib.contextmanager
+def _held(*signals: signal.Signals) -> Iterator[None]:
+    """Hold signals back until the block ends: raised inside Popen, one would leave a child that nobody knows of."""
+    came: list[int] = []
+    before = {one: signal.signal(one, lambda signum, _: came.append(signum)) for one in signals}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+    for signum in came:
+        signal.raise_signal(signum)
 
 
 def _end(process: subprocess.Popen[Any]) -> None:
