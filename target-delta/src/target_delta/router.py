@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from target_delta.ledger import State
     from target_delta.mapping import Mapping as StreamMaps
-    from target_delta.stream import Run
+    from target_delta.run import Run
 
 _LOGGER = logging.getLogger("target-delta")
 

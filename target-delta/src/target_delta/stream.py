@@ -15,7 +15,7 @@ from target_delta.buffer import Buffer
 from target_delta.commit import Committer
 from target_delta.errors import InvalidRecordError, MissingKeyError
 from target_delta.files import ROW_GROUP_ROWS, Layout
-from target_delta.ledger import Ledger, full_load_of
+from target_delta.ledger import full_load_of
 from target_delta.loaders import Appender, Loader, Skipper, SoFar, Stager, Upserter
 from target_delta.metadata import add_metadata, with_metadata
 from target_delta.names import table_address
@@ -31,35 +31,14 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from singerkit.report import Report
     from target_delta.lines import Records
     from target_delta.plan import Change
+    from target_delta.run import Run
     from target_delta.schema import StreamSchema
-    from target_delta.settings import LoadMethod, Settings
-    from target_delta.worker import Worker
+    from target_delta.settings import LoadMethod
 
 _MS = 1000
 SLICE_BYTES = 32 << 20  # of rows that may leave memory before their batch is complete
-
-
-@dataclass
-class Run:
-    """What all streams of one run share."""
-
-    settings: Settings
-    id: str
-    started: datetime
-    worker: Worker
-    report: Report
-    clock: Callable[[], float]
-    ledger: Ledger = field(default_factory=Ledger)
-    state: Mapping[str, Any] = field(default_factory=dict)
-    """The newest STATE that came."""
-
-    def bookmark(self, stream: str) -> Any:
-        """Return what the newest STATE says about a stream, or None."""
-        bookmarks = self.state.get("bookmarks")
-        return bookmarks.get(stream) if isinstance(bookmarks, dict) else None
 
 
 class Stream:

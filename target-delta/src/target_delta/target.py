@@ -60,7 +60,7 @@ class TargetDelta(Shell, Target):
         from singerkit.report import Report
         from target_delta.mapping import Mapping
         from target_delta.router import Router
-        from target_delta.stream import Run
+        from target_delta.run import Run
         from target_delta.worker import Worker
 
         run_id = str(uuid.uuid4())
