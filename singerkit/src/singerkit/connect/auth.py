@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,17 +26,18 @@ from singerkit.connect.oauth import (
     with_account,
 )
 from singerkit.connect.tokens import TokenFile
-from singerkit.errors import CredentialsError, UnavailableError
+from singerkit.errors import CredentialsError, SettingsError, UnavailableError
 from singerkit.settings.secrets import hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from singerkit.connect.grants import TokenServer
     from singerkit.connect.hosts import HostGuard
 
 LOGIN_TIMEOUT_S = 300
+_USAGE = "auth login [--paste] | auth status | auth logout"
 _PASTE = "http://127.0.0.1/callback"
 
 
@@ -92,6 +94,21 @@ def default_token_file(plugin: str, environment: Mapping[str, str]) -> Path:
     """Return where tokens are kept when no setting says it: the user's own folder for such things."""
     home = environment.get("XDG_STATE_HOME") or "~/.local/state"
     return Path(home) / "singerkit" / f"{plugin}.tokens.json"
+
+
+def verb(app: Application, arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the lines of `auth` with these arguments: login, login --paste, status or logout."""
+    match [*arguments]:
+        case ["login"]:
+            return login(app)
+        case ["login", "--paste"]:
+            return login(app, paste=sys.stdin.readline)
+        case ["status"]:
+            return status(app)
+        case ["logout"]:
+            return logout(app)
+        case _:
+            raise SettingsError("auth does not know this", given=" ".join(arguments) or "nothing", remedy=_USAGE)
 
 
 def login(
