@@ -44,7 +44,7 @@ def _section(one: Plugin) -> Iterator[str]:
         yield f"Not usable here: {reason}."
         return
     found = one.load()
-    if isinstance(found, type) and issubclass(found, RestTap) and getattr(found, "endpoints", ()):
+    if isinstance(found, type) and issubclass(found, RestTap) and getattr(found, "endpoints", None):
         yield _streams(found)
     yield _settings(found.config_jsonschema)
 

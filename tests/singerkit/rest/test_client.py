@@ -15,9 +15,10 @@ from singerkit.connect.hosts import HostGuard
 from singerkit.errors import CredentialsError, SettingsError, SingerkitError, UnavailableError
 from singerkit.rest import auth
 from singerkit.rest.auth import ApiKey, Auth, Basic, Bearer, JwtLogin, OAuth2, Rotating, SessionLogin
-from singerkit.rest.client import Client, Sending, StoppingError
+from singerkit.rest.client import Client, StoppingError
 from singerkit.rest.endpoint import Source
 from singerkit.rest.message import Request
+from singerkit.rest.refusals import Sending
 from singerkit.rest.retry import Policy
 from singerkit.testing.fake_api import Asked, FakeApi, Reply, Trouble
 
@@ -244,6 +245,18 @@ def test_redirects_within_the_origin_keep_the_credentials(api: FakeApi) -> None:
     assert (api.asked[1].method, api.asked[1].headers["authorization"]) == ("GET", "Bearer t1")
 
 
+def test_a_redirect_after_a_redirect_is_relative_to_the_one_before(api: FakeApi, other: FakeApi) -> None:
+    """From home to another origin and on there: relative to where one is, and still without credentials."""
+    api.route("/items", Reply(None, 302, {"Location": other.url + "/a"}))
+    other.route("/a", Reply(None, 302, {"Location": "/b"}))
+    other.route("/b", [1])
+
+    _, answer = client(api, Bearer(token="t1")).send(get(api))
+
+    assert answer.body == [1]
+    assert [(asked.path, "authorization" in asked.headers) for asked in other.asked] == [("/a", False), ("/b", False)]
+
+
 def test_redirects_that_never_end(api: FakeApi) -> None:
     """A circle of redirects is an error, not a loop."""
     api.route("/items", Reply(None, 302, {"Location": "/items"}))
@@ -382,6 +395,14 @@ def test_tokens_rotate_by_quota(api: FakeApi) -> None:
 
     assert [asked.headers["authorization"] for asked in api.asked] == ["Bearer a", *["Bearer b"] * 3]
     assert time.monotonic() - begun < 1
+
+
+def test_another_origin_without_quota_is_no_matter_of_our_tokens(api: FakeApi, other: FakeApi) -> None:
+    """429 from the origin of a next address holds the requests, and no token is put to rest for it."""
+    other.route("/items", [1])
+    other.trouble(Trouble(status=429, headers={"Retry-After": "0"}))
+
+    assert client(api, Rotating(tokens=("a", "b"))).send(get(other))[1].body == [1]
 
 
 def test_a_used_up_quota_holds_before_the_wall(api: FakeApi) -> None:

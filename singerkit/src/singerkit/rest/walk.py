@@ -13,7 +13,7 @@ import msgspec
 
 from singerkit.errors import SafetyStopError
 from singerkit.rest import selector
-from singerkit.rest.client import Sending
+from singerkit.rest.refusals import Sending
 from singerkit.rest.rules import GONE
 
 if TYPE_CHECKING:

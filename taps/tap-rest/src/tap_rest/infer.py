@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 from singerkit.errors import SettingsError
 from singerkit.rest import bookmarks, pages, selector
 from singerkit.rest.bookmarks import Bookmark
-from singerkit.rest.client import Sending
 from singerkit.rest.message import Answer, Request
+from singerkit.rest.refusals import Sending
 from singerkit.rest.rules import Rule
 from tap_rest import evidence
 from tap_rest.proposal import Proposal

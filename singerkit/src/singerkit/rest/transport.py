@@ -1,0 +1,146 @@
+"""The one room of `requests`: sends one request, follows its redirects, decodes what comes.
+
+Takes a request and the way to sign it; gives an answer, or why there is none. Refuses to carry a body elsewhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from singerkit.connect.transport import GuardedAdapter
+from singerkit.errors import SettingsError, UnavailableError
+from singerkit.rest.message import Answer, Request, origin
+from singerkit.rest.refusals import BAD_CERTIFICATE, UNREACHABLE, foreign, place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from singerkit.connect.hosts import HostGuard
+
+_REDIRECTS = 5
+_REDIRECTING = frozenset({301, 302, 303, 307, 308})
+_TEXT_BYTES = 4000  # of a body that is no good answer: enough for the vendor's words
+_TRANSIENT = (
+    requests.exceptions.ConnectionError,
+    requests.exceptions.Timeout,
+    urllib3.exceptions.HTTPError,  # while a body is read: cut, undecodable, or silent
+)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What came of one request: the answer if there is one, what was sent last, and why to send again."""
+
+    answer: Answer | None
+    sent: Request
+    why: str = ""
+
+
+class Transport:
+    """Pooled connections with a timeout on each; safe to use from many threads."""
+
+    def __init__(self, *, guard: HostGuard | None, timeout_s: float, connections: int) -> None:
+        self.timeout_s = timeout_s
+        self.session = _session(guard, connections)
+        self.proxies = functools.cache(_proxies)
+        self.decoder = msgspec.json.Decoder(float_hook=Decimal)  # the literal's digits, not a double's
+
+    def exchange(self, request: Request, sign: Callable[[Request], Request]) -> Exchange:
+        """Send once and follow redirects; every hop is signed anew, for the origin that it goes to."""
+        at, sent = request, request
+        try:
+            for _ in range(_REDIRECTS):
+                sent = sign(at)
+                response = self._transmit(sent)
+                content: bytes = response.raw.read(decode_content=True)  # requests would read in pieces of 10 kB
+                if response.status_code not in _REDIRECTING or "location" not in response.headers:
+                    answer, why = self._decoded(response, content)
+                    return Exchange(answer, sent, why)
+                at = _redirected(at, response.status_code, response.headers["location"])
+        except _TRANSIENT as error:
+            return Exchange(None, sent, _plain(error))
+        raise UnavailableError("too many redirects", **place(request), remedy="check the address in the settings")
+
+    def _transmit(self, request: Request) -> requests.Response:
+        form = request.headers.get("Content-Type", "").startswith("application/x-www-form")
+        try:
+            return self.session.request(
+                request.method,
+                request.url,
+                params={name: _wire(value) for name, value in request.params.items()} or None,
+                json=None if form else request.body,
+                data=request.body if form else None,
+                headers={**request.headers},
+                timeout=self.timeout_s,
+                allow_redirects=False,
+                proxies=self.proxies(origin(request.url)),
+                stream=True,
+            )
+        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
+            raise SettingsError("this is no address", **place(request), remedy="check the base address") from error
+
+    def _decoded(self, response: requests.Response, content: bytes) -> tuple[Answer, str]:
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        good = 200 <= response.status_code < 300
+        try:
+            body = self.decoder.decode(content) if content.strip() else None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            why = "its answer is not JSON, or is cut" if good else ""
+            return Answer(response.status_code, headers, None, _text(content)), why
+        return Answer(response.status_code, headers, body, "" if good else _text(content)), ""
+
+
+def _redirected(request: Request, code: int, location: str) -> Request:
+    target = request.to(location)
+    if code == 303 or (code in {301, 302} and request.method == "POST"):
+        target = replace(target, method="GET", body=None)
+    if origin(target.url) != origin(request.url) and target.body is not None:
+        raise foreign(request, target.url)
+    return target
+
+
+def _session(guard: HostGuard | None, connections: int) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False  # else requests adds what a .netrc holds, and reads the environment for each request
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    size: dict[str, Any] = {"pool_connections": 4, "pool_maxsize": connections}
+    adapter = GuardedAdapter(guard, **size) if guard else HTTPAdapter(**size)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    session.headers.update({"User-Agent": "singerkit", "Accept": "application/json"})
+    return session
+
+
+def _proxies(of: tuple[str, str, int | None]) -> dict[str, str]:
+    """Return the proxies that the environment names for an origin."""
+    scheme, host, port = of
+    return dict(requests.utils.get_environ_proxies(f"{scheme}://{host}:{port}"))
+
+
+def _plain(error: Exception) -> str:
+    match error:
+        case requests.exceptions.Timeout() | urllib3.exceptions.TimeoutError():
+            return "it does not answer in time"
+        case urllib3.exceptions.HTTPError():
+            return "its answer is cut"
+        case requests.exceptions.SSLError():
+            return BAD_CERTIFICATE
+        case _:
+            return UNREACHABLE
+
+
+def _text(content: bytes) -> str:
+    return content[:_TEXT_BYTES].decode("utf-8", "replace")
+
+
+def _wire(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
