@@ -320,3 +320,11 @@ def test_quarantine(load: Load, rows: Rows) -> None:
         ("id", None),
     }
     assert states == [{"bookmarks": {"people": 1}}]
+
+
+def test_the_log_counts_messages_by_their_type(load: Load, caplog: pytest.LogCaptureFixture) -> None:
+    """What singer-sdk says at the end of a run is what was read."""
+    with caplog.at_level("INFO"):
+        load([PEOPLE, record("people", id=1), record("people", id=2), state(people=2)])
+
+    assert "(1 schemas, 2 records, 0 batch manifests, 1 state messages, 0 activate version messages)" in caplog.text

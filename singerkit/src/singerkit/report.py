@@ -34,7 +34,9 @@ class Report:
             self.streams[stream][name] += count
 
     def table(self) -> list[str]:
-        """Return the report as lines of text: a head, and a line a stream."""
+        """Return the report as lines of text: a head, and a line a stream; nothing where there was no stream."""
+        if not self.streams:
+            return []
         names = list(dict.fromkeys(name for counts in self.streams.values() for name in counts))
         rows = [["stream", *names]]
         rows += [[stream, *(_text(counts[name]) for name in names)] for stream, counts in sorted(self.streams.items())]

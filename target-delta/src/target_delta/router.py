@@ -48,18 +48,20 @@ class Router:
         self._looked_at = self._told_at = run.clock()
         self._ceiling = max(16, (run.settings.max_memory_mb - BASE_MB) // COPIES) << 20
 
-    def take(self, piece: Records | Other) -> None:
-        """Take one piece of the input, in its order."""
+    def take(self, piece: Records | Other) -> str:
+        """Take one piece of the input, in its order, and return the type of its messages."""
+        kind = "RECORD"
         if isinstance(piece, Records):
             for records in self.maps.records(piece):
                 stream = self._stream(records.stream)
                 stream.take_lines(records)
                 self._set_aside(stream)
         else:
-            self._take_message(piece.line)
+            kind = self._take_message(piece.line)
         self.run.worker.collect()
         self._look()
         self._release()
+        return kind
 
     def pause(self) -> None:
         """The input is silent: write what a STATE waits for, so that a slow tap gets it soon."""
@@ -93,9 +95,9 @@ class Router:
         for stream in self.streams.values():
             stream.abandon()
 
-    def _take_message(self, line: bytes) -> None:
+    def _take_message(self, line: bytes) -> str:
         if line in self._current:
-            return
+            return "SCHEMA"
         message = _decode(line)
         match message.get("type"):
             case "SCHEMA":
@@ -110,6 +112,7 @@ class Router:
                     self._set_aside(self._stream(target))
             case other:
                 raise SafetyStopError("the input holds a message of an unknown type", type=str(other)[:40])
+        return str(message["type"])
 
     def _take_schema(self, line: bytes, message: Mapping[str, Any]) -> None:
         source = str(message.get("stream"))

@@ -104,7 +104,7 @@ class _BlockReader(SingerReader):
         return counts
 
     def _run(self, source: IO[Any], router: Router) -> Counter[str]:
-        from target_delta.lines import Records, pieces
+        from target_delta.lines import pieces
         from target_delta.source import blocks
 
         counts: Counter[str] = Counter()
@@ -116,8 +116,7 @@ class _BlockReader(SingerReader):
                 continue
             for piece in pieces(block, schemas):
                 self.target.raise_if_stopped()
-                router.take(piece)
-                counts["RECORD" if isinstance(piece, Records) else "other"] += getattr(piece, "rows", 1)
+                counts[router.take(piece)] += getattr(piece, "rows", 1)
         self.target.raise_if_stopped()
         router.finish()
         return counts
