@@ -244,7 +244,7 @@ def test_libpq_is_given_the_judged_addresses_and_the_name() -> None:
     assert destination.libpq() == {
         "host": "db.example,db.example",
         "hostaddr": "1.1.1.1,2606:4700::1",
-        "port": "5432",
+        "port": "5432,5432",
     }
 
 

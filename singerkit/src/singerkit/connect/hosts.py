@@ -58,7 +58,7 @@ class Destination:
         return {
             "host": ",".join([self.host] * len(self.addresses)),
             "hostaddr": ",".join(self.addresses),
-            "port": str(self.port),
+            "port": ",".join([str(self.port)] * len(self.addresses)),
         }
 
 

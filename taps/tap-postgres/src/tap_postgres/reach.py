@@ -5,6 +5,7 @@ Takes libpq's parameters and the route; gives parameters with `hostaddr`. Refuse
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from singerkit.errors import SettingsError
@@ -24,13 +25,8 @@ def reached(params: Mapping[str, str], route: Route | None) -> dict[str, str]:
     """
     if route is None or route.is_open_to_all:
         return dict(params)
-    ends = [(name, route.to(target, port)) for name, target, port in _servers(params)]
-    return {
-        **params,
-        "host": ",".join(name for name, end in ends for _ in end.addresses),
-        "hostaddr": ",".join(address for _, end in ends for address in end.addresses),
-        "port": ",".join(str(end.port) for _, end in ends for _ in end.addresses),
-    }
+    pins = [replace(route.to(target, port), host=name).libpq() for name, target, port in _servers(params)]
+    return {**params, **{part: ",".join(pin[part] for pin in pins) for part in ("host", "hostaddr", "port")}}
 
 
 def _servers(params: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
