@@ -17,7 +17,7 @@ check: .venv/bin/uv  ## format, lint, types and the fast tests, in under a minut
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
-	@$(RUN) -m pytest -n logical -m "not slow" -q
+	@$(RUN) -m pytest -n logical -m "not slow" -q --hypothesis-profile=quick
 
 format: .venv/bin/uv  ## what `make check` can mend by itself
 	@$(RUN) -m tools.setup workspace

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 settings.register_profile("workspace", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=20)  # `make check`: --hypothesis-profile=quick
 settings.load_profile("workspace")
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -90,6 +90,7 @@ def test_a_signal_ends_a_wait_within_seconds(api: FakeApi, tmp_path: Path) -> No
     assert log.rstrip().endswith("stopped by signal 15; the next run goes on from the last STATE")
 
 
+@pytest.mark.slow  # a test run of its own
 def test_the_standard_suite_passes() -> None:
     """singer-sdk's own suite, every case on, against an API made of the tap's rows."""
     with world(TapExample) as there:
