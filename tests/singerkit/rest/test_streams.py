@@ -185,6 +185,21 @@ def test_a_resumed_full_load_keeps_its_number(api: FakeApi, tries: Any, schema: 
     assert len(other.records("items")) == 7
 
 
+def test_a_place_that_the_vendor_has_forgotten(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A cursor that has expired fails the stream once; the run after that begins anew."""
+    api.route("/items", Collection(rows=[{"id": n} for n in range(1, 8)], style="link"))
+    items = row(schema, pages=pages.Link())
+    state = [s for s in tries.run(items).states() if "resume" in s["bookmarks"]["items"].get("full_load", {})][1]
+    api.trouble(Trouble(status=410, body={"message": "this cursor has expired"}))
+
+    failed = tries.run(items, state=state, state_interval_s=5)
+    again = tries.run(items, state=failed.state)
+
+    assert "the server refuses this: this cursor has expired (stream=items" in str(failed.error)
+    assert "resume" not in failed.state["bookmarks"]["items"]["full_load"]
+    assert len(again.records("items")) == 7
+
+
 def test_a_next_address_that_holds_the_secret_is_not_stored(api: FakeApi, tries: Any, schema: Schema) -> None:
     """A vendor that puts the token into its next address costs the resume, not the secret."""
     api.route("/items", lambda asked: Reply([{"id": int(asked.query.get("at", 1))}], headers=_next(api, asked)))

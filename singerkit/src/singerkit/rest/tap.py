@@ -18,6 +18,7 @@ from singerkit.connect import sockets
 from singerkit.rest import check, schema
 from singerkit.rest.client import Client
 from singerkit.rest.fill import filled
+from singerkit.rest.reader import Run
 from singerkit.rest.stream import RestStream
 from singerkit.settings.fields import Setting
 from singerkit.settings.secrets import redact, secret_values
@@ -162,6 +163,18 @@ class RestTap(ArrowTap):
         """The client of this run."""
         guard = sockets.guard(allow_private_hosts=self.config["allow_private_hosts"])
         return Client(self.source, redact=self.redact, guard=guard, timeout_s=self.config["request_timeout_s"])
+
+    def run_of(self, client: Client) -> Run:
+        """Return what this run gives to a stream that sends by this client."""
+        return Run(
+            client=client,
+            source=self.source,
+            rows=self.rows,
+            values=self.values,
+            now=self.now,
+            start_date=self.start_date,
+            max_rows=self.config.get("max_rows"),
+        )
 
     def plain_source(self) -> Source:
         """Return the source as its row says; a tap whose source comes from settings answers from them."""

@@ -1,0 +1,173 @@
+"""One run of one stream: its walks, alone or for each parent, as rows and checkpoints in the order of writing.
+
+Takes a row, the STATE and the tap's client; gives what is to be written. Writes nothing; runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import deque
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from singerkit.errors import SettingsError
+from singerkit.rest import bookmarks, fanout, progress
+from singerkit.rest.endpoint import ReadCall
+from singerkit.rest.fanout import Context, Families, FamilyState
+from singerkit.rest.lanes import in_order
+from singerkit.rest.output import Rows
+from singerkit.rest.reading import ENOUGH, Piece, Reading
+from singerkit.rest.shape import Shaper
+from singerkit.rest.walk import StopStreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from singerkit.rest.bookmarks import Bookmark
+    from singerkit.rest.client import Client
+    from singerkit.rest.endpoint import Endpoint, Source
+    from singerkit.rest.progress import Progress
+
+    Item = Rows | Mapping[str, Any]
+    """Rows, or the bookmark that a STATE may hold once all rows before it are written."""
+
+_SHARE_OF_PARENTS = 20  # a STATE holds all parents: one for each 5 % of them keeps its traffic linear
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What a tap's run gives to each of its streams."""
+
+    client: Client
+    source: Source
+    rows: Mapping[str, Endpoint]
+    values: Mapping[str, Any]
+    """What fills the `{names}` of rows."""
+    now: datetime
+    start_date: datetime | None = None
+    max_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one stream: `mark` is its bookmark, or None for a full load; `before` is what STATE holds of it."""
+
+    run: Run
+    endpoint: Endpoint
+    columns: Sequence[str]
+    mark: Bookmark | None
+    before: Mapping[str, Any]
+
+    def items(self) -> Iterator[Item]:
+        """Yield rows and bookmarks until all is read, or as many rows as the run wants."""
+        left = self.run.max_rows
+        for item in self._families() if self.endpoint.parents else self._alone():
+            if isinstance(item, Rows) and left is not None:
+                if item.num_rows > left:
+                    yield item.slice(0, left)
+                    raise StopStreamError(ENOUGH)
+                left -= item.num_rows
+            yield item
+
+    def fingerprint(self) -> str:
+        """Return what a resumed load must agree in: the first request, with the settings in it."""
+        nameless = {name: "" for parent in self.endpoint.parents for name in parent.params}
+        return self._reading(Context(params=nameless)).request(progress.Span()).fingerprint()
+
+    def _alone(self) -> Iterator[Item]:
+        resume = self.before.get("resume")
+        came = False
+        walk = partial(self._pieces, Context(), self._progress(self.mark, self.before, resume))
+        try:
+            for piece in chain.from_iterable(in_order([walk], 1, self.run.client.look)):
+                came = True
+                if piece.rows:
+                    yield Rows(piece.rows)
+                yield piece.state
+        except SettingsError:
+            if resume and not came:  # the vendor has forgotten the place: the next run is to begin anew
+                yield {}
+            raise
+
+    def _families(self) -> Iterator[Item]:
+        limit = self.run.source.parents_with_bookmark
+        family = FamilyState(self.before, self.mark, limit, self.run.now)
+        bounded, contexts = self._contexts(family)
+        ahead: deque[Context] = deque()
+        walks = (self._child(context, family, ahead) for context in contexts)
+        told = 0
+        for place, pieces in enumerate(in_order(walks, self.run.source.concurrency, self.run.client.look)):
+            for piece in pieces:
+                if piece.rows:
+                    yield Rows(piece.rows)
+                if piece.final:
+                    family.done(ahead.popleft(), piece.state)
+            if place - told >= len(family.known) / _SHARE_OF_PARENTS:
+                told = place
+                yield family.state()
+        yield family.finished(pruned=not bounded)
+
+    def _contexts(self, family: FamilyState) -> tuple[bool, Iterable[Context]]:
+        """Return the contexts still to be walked, and whether some parents were left out."""
+        run, parent = self.run, self.endpoint.parents[0]
+        families = Families(run.client, run.source, run.rows, run.values, run.client.look)
+        since = fanout.bound_since(parent, run.rows[parent.stream], family.bound, run.now)
+        contexts = families.contexts(self.endpoint, since)
+        if family.after is None:
+            return since is not None, contexts
+        rest, resumed = fanout.skipped(contexts, family.after)
+        return since is not None or resumed, rest
+
+    def _child(self, context: Context, family: FamilyState, ahead: deque[Context]) -> Callable[[], Iterator[Piece]]:
+        ahead.append(context)
+        return partial(self._pieces, context, self._progress(self.mark, family.of(context.key), None))
+
+    def _progress(self, mark: Bookmark | None, before: Mapping[str, Any], resume: Any) -> Progress:
+        if mark is None:
+            return progress.Full(self.endpoint.name, resume)
+        if self.endpoint.read is not None:
+            mark = progress.without_order(mark)  # what a function yields has no promised order
+        window = self.endpoint.window.days if self.endpoint.window else None
+        marks = progress.Marks(mark, before, self.endpoint.name, self.run.now, self.run.start_date)
+        return progress.begin(marks, window)
+
+    def _reading(self, context: Context) -> Reading:
+        run, shaper = self.run, Shaper(self.endpoint, self.columns)
+        values = {**run.values, **context.params}
+        return Reading(run.client, run.source, self.endpoint, shaper, self.mark, values, context.columns)
+
+    def _pieces(self, context: Context, steps: Progress) -> Iterator[Piece]:
+        """Yield the pieces of one walk, or of the row's own function where it has one."""
+        reading = self._reading(context)
+        if self.endpoint.read is not None:
+            return self._own_pieces(context, steps, reading.shaper)
+        most = None if self.endpoint.parents else self.run.max_rows
+        return replace(reading, most=most).pieces(steps)
+
+    def _own_pieces(self, context: Context, steps: Progress, shaper: Shaper) -> Iterator[Piece]:
+        from singerkit.arrow.tables import gathered
+
+        module, _, name = (self.endpoint.read or "").partition(":")
+        function = getattr(importlib.import_module(module), name)
+        for span in steps.spans():
+            call = ReadCall(self.endpoint, self.run.client.send, span.since, context.params, self.run.values)
+            for records in gathered(function(call)):
+                rows = shaper.rows(records, context.columns)
+                steps.saw(bookmarks.seen(self.mark, rows, self.endpoint.name) if self.mark else bookmarks.Seen(), None)
+                yield Piece(rows, steps.state())
+        yield Piece((), steps.finished(), final=True)
+
+
+def is_young(at: Any, hours: float, now: datetime) -> bool:
+    """Return whether a moment that a STATE holds is no older than so many hours."""
+    if not isinstance(at, str):
+        return False
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:  # somebody's own edit: then the place counts for nothing
+        return False
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (now - moment).total_seconds() < hours * 3600
