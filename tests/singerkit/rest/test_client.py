@@ -14,12 +14,13 @@ import pytest
 from singerkit.connect.hosts import HostGuard
 from singerkit.errors import CredentialsError, SettingsError, SingerkitError, UnavailableError
 from singerkit.rest import auth
-from singerkit.rest.auth import ApiKey, Auth, Basic, Bearer, JwtLogin, OAuth2, Rotating, SessionLogin
+from singerkit.rest.auth import ApiKey, Auth, Basic, Bearer, Rotating
 from singerkit.rest.client import Client, StoppingError
 from singerkit.rest.endpoint import Source
 from singerkit.rest.message import Request
 from singerkit.rest.refusals import Sending
 from singerkit.rest.retry import Policy
+from singerkit.rest.tokens import JwtLogin, OAuth2, SessionLogin
 from singerkit.testing.fake_api import Asked, FakeApi, Reply, Trouble
 
 QUICK = Policy(attempts=4, base_s=0.001, deadline_s=5, longest_wait_s=2)

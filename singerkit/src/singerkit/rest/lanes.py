@@ -59,11 +59,13 @@ class _Lane(Generic[T]):
             yield page
         if self.error is not None:
             raise self.error
+        if self.dropped:  # its pages are not all here: an end would look like the walk's own
+            raise RuntimeError("a dropped walk was read on")
 
     def drop(self) -> None:
         """Tell the thread that nobody reads on."""
         with self.changed:
-            self.dropped = True
+            self.dropped = self.ended = True
             self.changed.notify_all()
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from singerkit.rest.auth import Auth, Signer
+from singerkit.rest.auth import Auth
+from singerkit.rest.signers import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

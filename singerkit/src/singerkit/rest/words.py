@@ -17,7 +17,7 @@ from functools import cache
 from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
 
-from singerkit.rest import auth, bookmarks, endpoint, message, pages, retry, rules
+from singerkit.rest import auth, bookmarks, endpoint, message, pages, retry, rules, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ class Word:
 
 CHOICES: MappingType[type, tuple[str, MappingType[str, type]]] = {
     pages.Pages: ("style", pages.styles()),
-    auth.Auth: ("method", {method.method: method for method in auth.METHODS}),
+    auth.Auth: ("method", {method.method: method for method in tokens.METHODS}),
 }
 """Types of which a manifest names one: by which word, and the names."""
 
@@ -70,7 +70,7 @@ ROWS: tuple[type, ...] = (
 
 _NAMES = {
     name: value
-    for room in (message, pages, auth, retry, rules, bookmarks, endpoint)
+    for room in (message, pages, auth, tokens, retry, rules, bookmarks, endpoint)
     for name, value in vars(room).items()
     if not name.startswith("_")
 } | {"Mapping": MappingType, "Any": Any, "Literal": Literal}

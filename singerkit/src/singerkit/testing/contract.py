@@ -21,10 +21,10 @@ from singer_sdk.singerlib import Catalog
 from singerkit.errors import CredentialsError
 from singerkit.plugins import plugins
 from singerkit.rest import check
-from singerkit.rest.auth import TokenAuth
 from singerkit.rest.fill import filled
 from singerkit.rest.schema import schemas
 from singerkit.rest.tap import RestTap
+from singerkit.rest.tokens import TokenAuth
 from singerkit.testing.fake_api import FakeApi, Reply, Trouble
 from singerkit.testing.mirror import mirror, put
 from singerkit.testing.runner import Run, cut, run
