@@ -54,6 +54,7 @@ PURE = (
     "target-delta/src/target_delta/ledger.py",
     "target-delta/src/target_delta/lines.py",
     "target-delta/src/target_delta/names.py",
+    "target-delta/src/target_delta/repeats.py",
     "target-delta/src/target_delta/schema.py",
     "target-delta/src/target_delta/stats.py",
     "target-delta/src/target_delta/temporal.py",

@@ -23,7 +23,10 @@ from target_delta import router, target  # noqa: F401  # the same
 if TYPE_CHECKING:
     from types import FrameType
 
-ROOMS = ("commit", "files", "ledger", "loaders", "plan", "router", "staging", "store", "stream", "table", "unique")
+ROOMS = (
+    *("commit", "files", "history", "ledger", "loaders", "plan", "repeats", "resume", "router", "staging", "store"),
+    *("stream", "table", "unique"),
+)
 FILES = frozenset(os.path.join(os.path.dirname(target.__file__), f"{room}.py") for room in ROOMS)  # noqa: PTH118, PTH120  # compared as text
 assert deltalake
 

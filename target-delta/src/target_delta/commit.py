@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tenacity
@@ -15,6 +16,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from singerkit.errors import SafetyStopError, StoreError
+from target_delta.history import BOOKMARK, COMMIT, ENDED, RUN, SOURCE
 from target_delta.plan import Change
 from target_delta.schema import evolve
 from target_delta.table import APP_ID, FULL_LOAD_ID, ONE_TRY, first_line
@@ -34,7 +36,6 @@ T = TypeVar("T")
 
 MAX_TRIES = 40  # eight writers on one table need about ten
 MAX_PAUSE_S = 2.0
-RUN, COMMIT, BOOKMARK = "target-delta.run", "target-delta.commit", "target-delta.bookmark"
 _MS = 1000
 
 
@@ -58,16 +59,35 @@ class Committer:
     run: str
     alive: Callable[[], None] = field(default=lambda: None)
     """Called before anything is written; raises where the run was told to stop."""
+    source: str | None = None
+    """The tap's name of the stream, where it is known."""
     _number: int = 0
 
-    def commit(self, schema: pa.Schema, plan: Plan, *, full_load: int | None = None, bookmark: Any = None) -> Landed:
+    def commit(
+        self,
+        schema: pa.Schema,
+        plan: Plan,
+        *,
+        full_load: int | None = None,
+        bookmark: Any = None,
+        said: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Landed:
         """Commit what `plan` makes of the newest snapshot, whose table has at least the columns of `schema`.
 
         A full load is named by its version: the table takes exactly this schema and remembers the version, in the
-        same commit.
+        same commit. `said` is what else the log keeps of it.
         """
-        facts = self._facts(bookmark)
+        facts = self._facts(bookmark) | dict(said)
         return self._retried(self._attempt, schema, plan, full_load=full_load, facts=facts)
+
+    def end(self, bookmark: Any) -> None:
+        """Say in a commit without files that the run ended well: what its tap sends later is no repeat."""
+        self._retried(self._end, facts=self._facts(bookmark) | {ENDED: "good"})
+
+    def _end(self, *, facts: Mapping[str, Any]) -> None:
+        snapshot = self.table.snapshot()
+        if snapshot is not None:
+            self.table.synced(self._commit(snapshot, Change(()), snapshot.schema, None, facts))
 
     def ready(self, schema: pa.Schema) -> Snapshot:
         """Return the newest snapshot of a table that has at least these columns; it is made or widened for it."""
@@ -116,7 +136,8 @@ class Committer:
     def _facts(self, bookmark: Any) -> dict[str, Any]:
         """Return what the log keeps of a commit, by which it is also known again."""
         self._number += 1
-        return {RUN: self.run, COMMIT: self._number} | ({} if bookmark is None else {BOOKMARK: bookmark})
+        known = {SOURCE: self.source, BOOKMARK: bookmark}
+        return {RUN: self.run, COMMIT: self._number} | {name: fact for name, fact in known.items() if fact is not None}
 
     def _see(self, schema: pa.Schema, *, replace: bool) -> Snapshot:
         snapshot = self.table.snapshot()

@@ -83,6 +83,11 @@ class Ledger:
         """Whether a STATE is held back by records that are not safe yet."""
         return bool(self._marks)
 
+    def left(self, bookmark: str) -> Any:
+        """Return what the STATE that left last says under a name, or None."""
+        bookmarks = self._left.get("bookmarks")
+        return bookmarks.get(bookmark) if isinstance(bookmarks, dict) else None
+
     def behind(self) -> Iterable[str]:
         """Return the streams that have records which are not safe yet."""
         return [name for name, rows in self._received.items() if rows > self._safe(name)]

@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from singerkit.errors import SafetyStopError
 from target_delta import foreign
+from target_delta.history import LEFT, MARKS
 from target_delta.keys import Ascending
 from target_delta.omitted import folded
 from target_delta.partition import PartitionedWriter
 from target_delta.plan import Change, Upsert
+from target_delta.repeats import mark
 from target_delta.schema import conform, evolve
 from target_delta.unique import Kept, drop_repeated
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from target_delta.commit import Committer
     from target_delta.files import Layout
     from target_delta.omitted import Masks
+    from target_delta.resume import Resume
     from target_delta.staging import Progress, Staging
     from target_delta.table import Snapshot
 
@@ -38,6 +41,10 @@ class SoFar:
 
     bookmark: Any = None
     progress: Sequence[Progress] = ()
+    marks: Sequence[tuple[Any, int]] = ()
+    """The bookmarks that came within the batch, each with the rows of the batch before it; the first at 0."""
+    left: bool = False
+    """Whether a STATE that names the stream has left the loader."""
 
 
 class Loader(Protocol):
@@ -63,7 +70,10 @@ class Appender:
     committer: Committer
     schema: pa.Schema
     layout: Layout
+    resume: Resume | None = None
+    """What leaves out rows that the table has from a run that was cut short."""
     streams = True
+    _left_out: int = 0
     _writer: PartitionedWriter | None = None
     _foreign: list[pa.Table] = field(default_factory=list)
     """Rows of a table that delta-rs itself must write; they wait in memory for their batch."""
@@ -80,7 +90,11 @@ class Appender:
                 return
             store = self.committer.table.store
             self._writer = PartitionedWriter(store, seen.schema, seen.partition_by, (), self.layout)
-        self._writer.write(fitted(rows, self._writer.schema))
+            self._seen = seen
+        rows = fitted(rows, self._writer.schema)
+        fresh = rows if self.resume is None else self.resume.new(rows, self._seen)
+        self._left_out += rows.num_rows - fresh.num_rows
+        self._writer.write(fresh)
 
     def settle(self, so_far: SoFar) -> Change:
         """Commit the files that were written."""
@@ -95,9 +109,16 @@ class Appender:
             return NOTHING
         files = self._writer.finish()
         change = Change(files, reusable=True, inserted=sum(file.rows for file in files))
-        self.committer.commit(self.schema, lambda _: change, bookmark=so_far.bookmark)
-        self._writer = None
+        self.committer.commit(self.schema, lambda _: change, bookmark=so_far.bookmark, said=self._said(so_far))
+        self._writer, self._left_out = None, 0
         return change
+
+    def _said(self, so_far: SoFar) -> dict[str, Any]:
+        """Return where the bookmarks stand in this commit: at its beginning, once rows before them were left out."""
+        if self.resume is None:
+            return {}
+        marks = [(mark(bookmark), 0 if self._left_out else rows) for bookmark, rows in so_far.marks]
+        return {MARKS: marks, LEFT: so_far.left}
 
     def abandon(self) -> None:
         """Delete the files that were not committed."""

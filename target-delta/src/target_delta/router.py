@@ -76,11 +76,13 @@ class Router:
         self._release()
 
     def finish(self) -> None:
-        """The input has ended: write everything, then say which full loads are not complete."""
+        """The input has ended: write everything, let STATE leave, then say how the streams ended."""
         for stream in self.streams.values():
             stream.finish()
         self.run.worker.settle()
         self._release()
+        for stream in self.streams.values():
+            stream.end()
         if unfinished := [name for name, stream in self.streams.items() if stream.unfinished]:
             raise SafetyStopError(
                 "the input ended before the second ACTIVATE_VERSION; the rows are staged, the table is as it was",

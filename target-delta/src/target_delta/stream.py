@@ -21,6 +21,7 @@ from target_delta.metadata import add_metadata, with_metadata
 from target_delta.names import table_address
 from target_delta.omitted import with_omitted
 from target_delta.parse import RecordParser
+from target_delta.resume import Resume
 from target_delta.staging import Progress, clean, resume
 from target_delta.store import Store
 from target_delta.table import Table
@@ -53,7 +54,12 @@ class Stream:
         self.settled_at: float | None = None
         """When the last batch was made safe, or None before the first."""
         self._store = Store(table_address(run.settings.path, self.name), run.settings.storage_options)
-        self._committer = Committer(Table(self._store, self.name), run.id, run.worker.alive)
+        self._committer = Committer(Table(self._store, self.name), run.id, run.worker.alive, source)
+        started_ms = int(run.started.timestamp() * _MS)
+        self._resume = None if method else Resume(self._store, self.name, started_ms=started_ms)
+        """What is left out of an append; nothing of rows that are made here."""
+        self._unmarked = 0
+        """The rows that came after the newest STATE."""
         self._batch = _Batch()
         self._method = method or run.settings.method_of(self.name, keyed=bool(schema.keys))
         self.invalid: list[InvalidRecordError] = []
@@ -65,7 +71,7 @@ class Stream:
         self._loader: Loader = self._table_loader()
         self._overwrites = self._method == "overwrite"
         if self._overwrites:
-            self.begin(int(run.started.timestamp() * _MS))
+            self.begin(started_ms)
 
     @property
     def unfinished(self) -> bool:
@@ -160,7 +166,10 @@ class Stream:
         self._loader = self._table_loader()
 
     def note_state(self) -> None:
-        """End a manifest where the newest STATE says how far the full load is: a resume goes on from exactly there."""
+        """Note where the newest STATE stands among the rows, and end a manifest that it goes on from in a full load."""
+        self._unmarked = 0
+        if self._batch.marks and (bookmark := self.run.bookmark(self.source)) != self._batch.marks[-1][0]:
+            self._batch.marks.append((bookmark, self._batch.rows))
         progress = full_load_of(dict(self.run.state), self.source)
         if self._version is None or progress is None or progress.get("version") != self._version:
             return
@@ -176,14 +185,25 @@ class Stream:
         if not batch.rows and not batch.progress and not batch.consumed:
             return
         rows, bookmark = self.buffer.take(), self.run.bookmark(self.source)
+        left = bool(self.run.ledger.left(self.source))
         self._batch = _Batch(received=batch.received)
 
         def job() -> Change:
             if rows is not None:
                 loader.write(rows)
-            return loader.settle(SoFar(bookmark, batch.progress))
+            return loader.settle(SoFar(bookmark, batch.progress, batch.marks, left=left))
 
         self._submit(job, lambda change: self._settled(batch, loader, change))
+
+    def end(self) -> None:
+        """Let the table remember that the run ended well, where rows were appended that could come again.
+
+        A tap that crashed ends its output too, but not behind a STATE; one that never sends a STATE is believed.
+        """
+        appended = isinstance(self._loader, Appender) and self._resume is not None and self._resume.is_due
+        if appended and (not self._unmarked or not self.run.state):
+            with store_errors(self.name, self._store.uri):
+                self._committer.end(self.run.bookmark(self.source))
 
     def abandon(self) -> None:
         """Delete what no log and no manifest names; called once the worker has ended."""
@@ -196,6 +216,11 @@ class Stream:
 
     def _take(self, rows: pa.RecordBatch, *, size: int) -> None:
         run = self.run
+        if not self._batch.rows:
+            self._batch.marks.append((run.bookmark(self.source), 0))
+            if self._resume is not None:
+                self._resume.start(run.bookmark(self.source))
+        self._unmarked += rows.num_rows
         self._batch.received = run.ledger.received(self.name, rows.num_rows)
         self._batch.rows += rows.num_rows
         if self._batch.since is None:
@@ -264,7 +289,7 @@ class Stream:
     def _table_loader(self) -> Loader:
         keys = self.schema.keys
         if self._method != "upsert":
-            return Appender(self._committer, self._columns, self._layout())
+            return Appender(self._committer, self._columns, self._layout(), self._resume)
         if not keys:
             raise SettingsError(
                 "load_method is upsert for a stream that has no keys",
@@ -296,5 +321,6 @@ class _Batch:
     rows: int = 0
     bytes: int = 0
     since: float | None = None
+    marks: list[tuple[Any, int]] = field(default_factory=list)
     progress: list[Progress] = field(default_factory=list)
     consumed: list[Mapping[str, Any]] = field(default_factory=list)

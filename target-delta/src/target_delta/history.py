@@ -1,0 +1,126 @@
+"""What the log of a table tells of earlier runs: their bookmarks, whether they ended well, and the files they added.
+
+Takes a store and a version; gives commits, newest first. Refuses nothing: an entry that was cleaned away is the end.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from target_delta.table import FULL_LOAD_ID, LiveFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from target_delta.store import Store
+
+RUN, COMMIT, BOOKMARK = "target-delta.run", "target-delta.commit", "target-delta.bookmark"
+SOURCE = "target-delta.source"
+"""The tap's name of the stream, under which its STATE knows it."""
+MARKS = "target-delta.marks"
+"""Which bookmarks came how many rows of the commit after its beginning, the first at 0: [[mark, rows], ...]."""
+LEFT = "target-delta.left"
+"""Whether a STATE that names the stream had left the loader before the commit."""
+ENDED = "target-delta.ended"
+"""`good` in an empty commit: the STATE behind all rows of the run has left."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One commit: what it says of itself, and the files it added."""
+
+    version: int
+    facts: Mapping[str, Any]
+    adds: Sequence[LiveFile]
+    full_load: bool
+
+    @property
+    def run(self) -> str | None:
+        """The run of the loader that made it, or None for another program's."""
+        return self.facts.get(RUN)
+
+    @property
+    def made_ms(self) -> int:
+        """When it was made, in milliseconds since 1970."""
+        return int(self.facts.get("timestamp") or 0)
+
+    @property
+    def marks(self) -> Sequence[tuple[str, int]] | None:
+        """The bookmarks within it, or None where it does not say."""
+        found = self.facts.get(MARKS)
+        return None if found is None else [(str(name), int(rows)) for name, rows in found]
+
+
+def entries(store: Store, version: int) -> Iterator[Entry]:
+    """Yield the commits up to a version, newest first, as far back as the log goes."""
+    for number in range(version, -1, -1):
+        try:
+            content = store.read(f"_delta_log/{number:020}.json")
+        except FileNotFoundError:
+            return
+        yield _entry(number, [json.loads(line) for line in content.splitlines() if line.strip()])
+
+
+def unfinished(store: Store, version: int, *, before_ms: int) -> list[Entry]:
+    """Return the appends since the last good end of a run, oldest first.
+
+    A commit that is younger than `before_ms`, the start of the run that asks, is of one that still works beside it. The
+    search ends at a commit of ours that does not say where its bookmarks stand, and at a full load.
+    """
+    found: list[Entry] = []
+    for entry in entries(store, version):
+        if entry.facts.get(ENDED) or entry.full_load or (entry.run is not None and entry.marks is None):
+            break
+        if entry.run is not None and entry.made_ms < before_ms:
+            found.append(entry)
+    return found[::-1]
+
+
+def sent_after(bookmark: str, commits: Sequence[Entry]) -> list[tuple[LiveFile, int]]:
+    """Return the files with rows that came after a bookmark, and how many rows of each came before it.
+
+    Where it came more than once, the first place counts: a tap that goes on from it repeats what followed. A bookmark
+    that the commits do not know has no rows after it.
+    """
+    for place, entry in enumerate(commits):
+        for name, rows in entry.marks or ():
+            if name == bookmark:
+                later = [(file, 0) for other in commits[place + 1 :] for file in other.adds]
+                return [*_from_row(entry.adds, rows), *later]
+    return []
+
+
+def last_bookmark(store: Store, version: int) -> tuple[str | None, Any]:
+    """Return the newest bookmark that the table knows, below the tap's name of the stream; None where it knows none."""
+    for entry in entries(store, version):
+        if entry.facts.get(BOOKMARK) is not None:
+            return entry.facts.get(SOURCE), entry.facts[BOOKMARK]
+    return None, None
+
+
+def _from_row(files: Sequence[LiveFile], rows: int) -> list[tuple[LiveFile, int]]:
+    """Return the files with what is before a row of their commit; in a partitioned table rows have lost their order."""
+    if any(file.partition for file in files):
+        return [(file, 0) for file in files]
+    result = []
+    for file in files:
+        count = file.rows or 0
+        if rows < count:
+            result.append((file, max(0, rows)))
+        rows -= count
+    return result
+
+
+def _entry(number: int, actions: Sequence[Mapping[str, Any]]) -> Entry:
+    facts: Mapping[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+    adds = [_file(action["add"]) for action in actions if "add" in action]
+    loads = any(action.get("txn", {}).get("appId") == FULL_LOAD_ID for action in actions)
+    return Entry(number, facts, adds, loads)
+
+
+def _file(add: Mapping[str, Any]) -> LiveFile:
+    stats = json.loads(add.get("stats") or "{}")
+    return LiveFile(unquote(add["path"]), add["size"], stats.get("numRecords"), add.get("partitionValues") or {})
