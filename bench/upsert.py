@@ -1,29 +1,35 @@
 """Upserts of 100,000 rows from Arrow: our own rewriting of files beside delta-rs MERGE, in interleaved rounds.
 
-Run: python -m bench.upsert [rows of the table] [rounds]. Two tables of ten columns: `month` (24 partitions, updates in
-the last two) and `bucket` (32 partitions, every file hit).
+Takes numbers of rows and of rounds; gives tables of medians. Two tables of ten columns: `month` (24 partitions, updates
+in the last two) and `bucket` (32 partitions, every file hit).
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
 import subprocess
 import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 
+from bench.report import machine, write_section
 from bench.rounds import Contestant, rounds, table
 from target_delta.commit import Committer
 from target_delta.files import Layout
 from target_delta.loaders import SoFar, Upserter
 from target_delta.store import Store
 from target_delta.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 BATCH_ROWS = 100_000
 UPDATES = 80_000
@@ -32,17 +38,36 @@ MONTHS, BUCKETS, LAST = 24, 32, 2
 YEAR_2024_US = 1_704_067_200_000_000
 
 
-def main(size: int, count: int) -> None:
-    """Make the tables, run the rounds, print the figures."""
+def main() -> None:
+    """Run the benchmark for each number of rows and print, or write, its tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[5_000_000])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", action="store_true", help="write the tables to docs/reference/benchmarks.md")
+    parser.add_argument("--once", nargs=2, metavar=("WAY", "FOLDER"), help="one upsert, as the rounds call it")
+    given = parser.parse_args()
+    if given.once:
+        _once(given.once[0], Path(given.once[1]))
+        return
+    text = "\n\n".join(_benchmark(rows, layout, given.rounds) for rows in given.rows for layout in ("month", "bucket"))
+    text += "\n\n" + machine("pyarrow", "deltalake")
+    print(text)
+    if given.write:
+        write_section("upsert", text)
+
+
+def _benchmark(size: int, layout: str, count: int) -> str:
+    """Make a table and the rows that come, and return what each way costs, process start included."""
     with tempfile.TemporaryDirectory() as name:
-        for layout in ("month", "bucket"):
-            folder = Path(name) / layout
-            make(folder, size, layout)
-            runs = [
-                Contestant(way, f"{sys.executable} -m bench.upsert {way} {folder}", partial(fresh, folder))
-                for way in ("ours", "merge")
-            ]
-            print(f"\n{layout}, {size:,} rows\n{table(rounds(runs, count), rows=BATCH_ROWS)}", flush=True)
+        folder = Path(name)
+        make(folder, size, layout)
+        command = f"{sys.executable} -m bench.upsert --once"
+        runs = [Contestant(way, f"{command} '{way}' {folder}", partial(fresh, folder)) for way in WAYS]
+        return f"`{layout}`, {size:,} rows\n\n{table(rounds(runs, count), rows=BATCH_ROWS)}"
+
+
+def _once(way: str, folder: Path) -> None:
+    WAYS[way](folder, pa.ipc.open_file(pa.memory_map(str(folder / "in.arrow"))).read_all())
 
 
 def make(folder: Path, size: int, layout: str) -> None:
@@ -105,11 +130,16 @@ def merge(folder: Path, incoming: pa.Table) -> None:
     how.when_matched_update_all().when_not_matched_insert_all().execute()
 
 
+def append(folder: Path, incoming: pa.Table) -> None:
+    """Add the rows and nothing else: what any upsert is measured against."""
+    write_deltalake(folder / "work", incoming, mode="append", partition_by="p")
+
+
+WAYS: Mapping[str, Callable[[Path, pa.Table], None]] = {
+    "append only, by delta-rs": append,
+    "target-delta": ours,
+    "delta-rs MERGE": merge,
+}
+
 if __name__ == "__main__":
-    ways = {"ours": ours, "merge": merge}
-    if sys.argv[1:] and sys.argv[1] in ways:
-        place = Path(sys.argv[2])
-        ways[sys.argv[1]](place, pa.ipc.open_file(pa.memory_map(str(place / "in.arrow"))).read_all())
-    else:
-        given = [int(text) for text in sys.argv[1:]]
-        main(*given, *(5_000_000, 5)[len(given) :])
+    main()
