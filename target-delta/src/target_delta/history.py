@@ -43,6 +43,16 @@ class Entry:
         return self.facts.get(RUN)
 
     @property
+    def source(self) -> str | None:
+        """The tap's name of the stream, where it was noted."""
+        return self.facts.get(SOURCE)
+
+    @property
+    def bookmark(self) -> Any:
+        """What the newest STATE before it said of the stream, or None."""
+        return self.facts.get(BOOKMARK)
+
+    @property
     def made_ms(self) -> int:
         """When it was made, in milliseconds since 1970."""
         return int(self.facts.get("timestamp") or 0)
@@ -93,12 +103,9 @@ def sent_after(bookmark: str, commits: Sequence[Entry]) -> list[tuple[LiveFile, 
     return []
 
 
-def last_bookmark(store: Store, version: int) -> tuple[str | None, Any]:
-    """Return the newest bookmark that the table knows, below the tap's name of the stream; None where it knows none."""
-    for entry in entries(store, version):
-        if entry.facts.get(BOOKMARK) is not None:
-            return entry.facts.get(SOURCE), entry.facts[BOOKMARK]
-    return None, None
+def last_bookmark(store: Store, version: int) -> Entry | None:
+    """Return the newest commit that holds a bookmark, or None where the log holds none any more."""
+    return next((entry for entry in entries(store, version) if entry.bookmark is not None), None)
 
 
 def _from_row(files: Sequence[LiveFile], rows: int) -> list[tuple[LiveFile, int]]:

@@ -27,4 +27,9 @@ def folder_name(stream: str) -> str:
 
 def table_address(root: str, stream: str) -> str:
     """Return the address of a stream's table below the root."""
-    return f"{root.rstrip('/') or '/'}/{folder_name(stream)}" if root != "/" else f"/{folder_name(stream)}"
+    return folder_address(root, folder_name(stream))
+
+
+def folder_address(root: str, folder: str) -> str:
+    """Return the address of a folder below the root."""
+    return f"{root.rstrip('/')}/{folder}"

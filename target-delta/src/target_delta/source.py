@@ -59,7 +59,7 @@ def _lines(source: IO[Any], descriptor: int) -> Iterator[bytes | None]:
         if not end:
             parts.append(read)
             continue
-        yield b"".join([*parts, read[:end]])
+        yield b"".join([*parts, memoryview(read)[:end]])  # one copy
         parts = [read[end:]]
     if rest := b"".join(parts):
         yield rest

@@ -98,6 +98,12 @@ class Store:
         found = self._files().get_file_info(selector)
         return sorted(info.path.removeprefix(prefix) for info in found if info.type == pa_fs.FileType.File)
 
+    def folders(self) -> list[str]:
+        """Return the names of the folders directly below, sorted; none where there is nothing."""
+        selector = pa_fs.FileSelector(self._full("").rstrip("/") or "/", allow_not_found=True)
+        found = self._files().get_file_info(selector)
+        return sorted(info.base_name for info in found if info.type == pa_fs.FileType.Directory)
+
     def delete(self, paths: Iterable[str]) -> None:
         """Delete files; one that is already gone is as good."""
         for path in paths:

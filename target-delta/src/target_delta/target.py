@@ -17,10 +17,13 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.io_base import SingerReader
 
 from singerkit.shell import Shell
+from singerkit.verbs import with_verbs
 from target_delta.settings import SCHEMA, settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import click
 
     from target_delta.router import Router
 
@@ -51,6 +54,13 @@ class TargetDelta(Shell, Target):
         for name in set(config_jsonschema["properties"]) - set(own):
             if not name.startswith(("stream_map", "flattening", "faker")):
                 del config_jsonschema["properties"][name]
+
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """Return singer-sdk's command with our verbs beside it."""
+        from target_delta.verbs import VERBS
+
+        return with_verbs(super().get_singer_command(), VERBS)
 
     def process_endofpipe(self) -> None:
         """Nothing is left to do: the reader has finished the run. singer-sdk would drain its sinks here."""

@@ -82,9 +82,10 @@ def _plain(column: Column) -> Build:
 
 def _doubles(_: Column) -> Build:
     def build(values: Sequence[Any]) -> pa.Array:
-        if str in set(map(type, values)):
+        try:
+            array = pa.array(values, pa.float64())  # refuses a text, and an integer that is no double
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
             return pa.array([_named(value) for value in values], pa.float64())
-        array = pa.array(values, pa.float64())  # refuses an integer that is no double
         bounds = pc.min_max(array).as_py()
         if float("inf") in {bounds["max"], -(bounds["min"] or 0.0)}:
             raise ValueError("a literal beyond the largest double")
@@ -129,11 +130,12 @@ def _structs(column: Column) -> Build:
     nothing = (record_type(column.children) or msgspec.Struct)()
 
     def build(values: Sequence[Any]) -> pa.Array:
-        mask = None
-        if type(None) in set(map(type, values)):  # `None in values` would ask each struct whether it equals None
+        try:
+            return pa.StructArray.from_arrays(build_children(values), fields=fields)
+        except TypeError:  # None is no struct; looking for it first would cost every block what few need
             mask = pa.array([value is None for value in values])
             values = [nothing if value is None else value for value in values]
-        return pa.StructArray.from_arrays(build_children(values), fields=fields, mask=mask)
+            return pa.StructArray.from_arrays(build_children(values), fields=fields, mask=mask)
 
     return build
 
