@@ -35,7 +35,14 @@ CASES = {
     "circle": ([row("up", parents=up(stream="x")), row(parents=up())], "x: parent up is its own descendant"),
     "three": ([UP, row(parents=up() * 3)], "x: 3 parents; at most 2 can be combined"),
     "changed-by": ([UP, row(parents=up(changed_by="id"))], "x: changed_by id is no bookmark of up"),
-    "changed-by-two": ([UP, row(parents=up(changed_by="at") * 2)], "x: changed_by works with one parent"),
+    "changed-by-full": (
+        [UP, row(parents=up(changed_by="at"))],
+        "x: changed_by needs a bookmark: a full load holds the children of every parent",
+    ),
+    "changed-by-two": (
+        [UP, row(parents=up(changed_by="at") * 2, bookmarks=(Bookmark(field="at"),))],
+        "x: changed_by works with one parent",
+    ),
     "no-path": ([row(path="")], "x: path is missing"),
     "jsonpath": ([row(records="$..[")], "x: $..[ is no JSONPath"),
     "regex": ([row(rules=(Rule(action="end", matches="("),))], "x: ( is no regular expression"),
@@ -97,7 +104,8 @@ def test_a_partition_on_a_column_that_changes(name: str) -> None:
 
 def test_good_rows_pass() -> None:
     """Rows with parents, bookmarks and pages that fit raise nothing."""
-    rows = [UP, row(path="/{p}", parents=up(changed_by="at"), keys=("p", "id"), pages=pages.Link())]
+    marks = (Bookmark(field="at"),)
+    rows = [UP, row(path="/{p}", parents=up(changed_by="at"), keys=("p", "id"), bookmarks=marks, pages=pages.Link())]
 
     check_rows(SOURCE, rows, [], schemas({one.name: one for one in rows}, None))
 

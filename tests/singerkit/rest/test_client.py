@@ -20,6 +20,7 @@ from singerkit.rest.endpoint import Source
 from singerkit.rest.message import Request
 from singerkit.rest.refusals import Sending
 from singerkit.rest.retry import Policy
+from singerkit.rest.rules import Rule
 from singerkit.rest.tokens import JwtLogin, OAuth2, SessionLogin
 from singerkit.testing.fake_api import Asked, FakeApi, Reply, Trouble
 
@@ -396,6 +397,43 @@ def test_tokens_rotate_by_quota(api: FakeApi) -> None:
 
     assert [asked.headers["authorization"] for asked in api.asked] == ["Bearer a", *["Bearer b"] * 3]
     assert time.monotonic() - begun < 1
+
+
+def test_a_quota_that_is_said_by_403(api: FakeApi) -> None:
+    """A rule makes 403 a matter of quota: the token rests until its reset, the other one goes on."""
+    over = Reply(None, 403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2"})
+    api.route("/items", lambda asked: over if asked.headers["authorization"] == "Bearer a" else Reply([1]))
+    rule = Rule(action="retry", status=403, header="X-RateLimit-Remaining", matches="^0$")
+
+    begun = time.monotonic()
+    _, answer = client(api, Rotating(tokens=("a", "b"))).send(get(api), Sending("items", rules=(rule,)))
+
+    assert answer.body == [1]
+    assert time.monotonic() - begun < 1
+
+
+def test_a_token_of_this_run_is_in_no_error(api: FakeApi) -> None:
+    """What a login gave is as secret as what the settings hold."""
+    tokens(api)
+    api.route("/items", lambda asked: Reply({"message": f"not with {asked.headers['authorization']}"}, 403))
+    api.route("/token", {"access_token": "canary-of-the-run"})
+
+    with pytest.raises(CredentialsError) as caught:
+        client(api, oauth(api)).send(get(api), SENDING)
+
+    assert "not with Bearer ***" in str(caught.value)
+
+
+def test_cookies_are_not_kept(api: FakeApi, other: FakeApi) -> None:
+    """A cookie would go to every port of its host, which is another origin."""
+    api.route("/items", Reply([1], headers={"Set-Cookie": "session=canary; Path=/"}))
+    other.route("/items", [1])
+    one = client(api)
+
+    one.send(get(api))
+    one.send(get(other))
+
+    assert "cookie" not in other.asked[0].headers
 
 
 def test_another_origin_without_quota_is_no_matter_of_our_tokens(api: FakeApi, other: FakeApi) -> None:

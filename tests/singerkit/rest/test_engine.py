@@ -1,5 +1,6 @@
 """The engine over real sockets: every page style, every kind of bookmark, cut at every STATE."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -261,6 +262,27 @@ def test_parents_are_bounded_by_their_own_bookmark(api: FakeApi, tries: Any, sch
     tries.run(*rows, state=first.state)
 
     assert [asked.path for asked in api.asked if "parts" in asked.path] == ["/items/5/parts"]
+
+
+def test_a_full_load_walks_every_parent(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A child that is bounded by its parent's bookmark is not when it is read in full: the table is swapped."""
+    with_parts(api, 3)
+    mark = Bookmark(field="at", param="since", order="asc")
+    parent = Parent(stream="items", params={"item_id": "id"}, changed_by="at")
+    rows = (
+        row(schema, pages=STYLES["offset"], bookmarks=(mark,), selected=False),
+        child(schema, parents=(parent,), bookmarks=(Bookmark(field="at", order="asc"),)),
+    )
+    known = json.loads(tries.tap(*rows)(config=tries.config).catalog_json_text)
+    entry = next(stream for stream in known["streams"] if stream["tap_stream_id"] == "parts")
+    entry["replication_key"], entry["replication_method"] = None, "FULL_TABLE"
+    root = next(one["metadata"] for one in entry["metadata"] if not one["breadcrumb"])
+    root |= {"replication-key": None, "replication-method": "FULL_TABLE"}
+    first = tries.run(*rows, catalog=known)
+
+    again = tries.run(*rows, catalog=known, state=first.state)
+
+    assert pairs(again.records("parts")) == pairs(first.records("parts"))
 
 
 def test_three_levels_and_two_parents(api: FakeApi, tries: Any, schema: Schema) -> None:

@@ -98,6 +98,8 @@ def _parents(row: Endpoint, rows: Mapping[str, Endpoint], settings: Collection[s
             yield f"parent {parent.stream} is its own descendant"
         elif parent.changed_by and above.bookmark(parent.changed_by) is None:
             yield f"changed_by {parent.changed_by} is no bookmark of {parent.stream}"
+        elif parent.changed_by and not row.bookmarks:
+            yield "changed_by needs a bookmark: a full load holds the children of every parent"
         elif parent.changed_by and len(row.parents) > 1:
             yield "changed_by works with one parent"
 

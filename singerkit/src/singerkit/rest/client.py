@@ -22,12 +22,14 @@ from singerkit.rest.message import Answer, Request, origin
 from singerkit.rest.refusals import Sending, foreign, gave_up, refused
 from singerkit.rest.rules import verdict
 from singerkit.rest.transport import Transport
+from singerkit.settings.secrets import MASK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from singerkit.connect.hosts import HostGuard
     from singerkit.rest.endpoint import Source
+    from singerkit.rest.retry import Policy
     from singerkit.rest.rules import Verdict
     from singerkit.rest.transport import Exchange
 
@@ -74,6 +76,7 @@ class Client:
         self.transport = Transport(guard=guard, timeout_s=timeout_s, connections=source.concurrency + 1)
         self.stopping = threading.Event()
         self.sent = 0
+        self.counting = threading.Lock()
         self.signer = source.auth.signer(lambda request: self._asked(request, Sending(), signed=False)[1])
 
     def send(self, request: Request, sending: Sending | None = None) -> tuple[Verdict, Answer]:
@@ -130,12 +133,13 @@ class Client:
             # 5.
             raise self._again(asking, came, number)
         if said == "fail":
-            raise refused(asking.request, asking.sending, came.answer, say, self.redact)
+            raise refused(asking.request, asking.sending, came.answer, say, self._redacted)
         self._mind_quota(asking, came.answer, came.sent)
         return said, came.answer
 
     def _exchanged(self, asking: _Asking) -> Exchange:
-        self.sent += 1
+        with self.counting:
+            self.sent += 1
         return self.transport.exchange(asking.request, self._signed if asking.signed else lambda request: request)
 
     def _renewed(self, asking: _Asking, came: Exchange) -> bool:
@@ -158,7 +162,7 @@ class Client:
         wait = retry.wait_for(policy, answer, number, datetime.now(UTC), random.random())  # noqa: S311  # no secret
         if wait is None:
             return gave_up(asking.request, asking.sending, f"{why} and asks for a longer wait than is allowed")
-        if answer is not None and answer.status == 429:
+        if answer is not None and _out_of_quota(policy, answer):
             wait = self._held(asking, came.sent, wait)
         if time.monotonic() - asking.begun_s + wait > policy.deadline_s:
             return gave_up(asking.request, asking.sending, f"{why}; the deadline is reached")
@@ -178,7 +182,17 @@ class Client:
         self.gate.hold(time.monotonic() + wait)
         return wait
 
+    def _redacted(self, text: str) -> str:
+        for secret in self.signer.secrets():
+            text = text.replace(secret, MASK)
+        return self.redact(text)
+
     def _sleep(self, seconds: float) -> None:
         if seconds > 0 and self.stopping.wait(seconds):
             raise StoppingError
         self.look()
+
+
+def _out_of_quota(policy: Policy, answer: Answer) -> bool:
+    """Return whether an answer concerns the credential's quota; some vendors say so by 403 and a header."""
+    return answer.status == 429 or retry.pause_before_wall(policy, answer.headers, datetime.now(UTC)) is not None

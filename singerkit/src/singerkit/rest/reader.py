@@ -114,7 +114,9 @@ class Reader:
         """Return the contexts still to be walked, and whether some parents were left out."""
         run, parent = self.run, self.endpoint.parents[0]
         families = Families(run.client, run.source, run.rows, run.values, run.client.look)
-        since = fanout.bound_since(parent, run.rows[parent.stream], family.bound, run.now)
+        since = None  # a full load is swapped in: it must hold the children of every parent
+        if self.mark is not None:
+            since = fanout.bound_since(parent, run.rows[parent.stream], family.bound, run.now)
         contexts = families.contexts(self.endpoint, since)
         if family.after is None:
             return since is not None, contexts

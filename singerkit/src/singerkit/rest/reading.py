@@ -52,7 +52,7 @@ class Reading:
         """Return the first request for a span."""
         request = fill.first_request(self.endpoint, self.source, self.values)
         if self.bookmark is not None:
-            request = request.with_values("query", self.bookmark.params)
+            request = request.with_values(self.bookmark.into, self.bookmark.params)
             for name, value, until in _edges(self.bookmark, span):
                 said = bookmarks.rendered(self.bookmark, value, until=until)
                 request = request.with_values(self.bookmark.into, {name: said})

@@ -37,6 +37,10 @@ class Signer:
         """Return how long to wait, given that the credential of this request is out of quota for so long."""
         return for_s
 
+    def secrets(self) -> tuple[str, ...]:
+        """Return what this signer has learnt and nobody may see; what settings hold is known to be secret."""
+        return ()
+
 
 class TokenSigner(Signer):
     """Logs in once for all threads; a refused token is renewed once, by the first that meets the refusal."""
@@ -61,6 +65,11 @@ class TokenSigner(Signer):
             if refused.headers.get(self.auth.header) == self._text():
                 self._login()
             return True
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return the token and what renews it."""
+        token = self.token
+        return tuple(filter(None, (token.value, token.refresh))) if token else ()
 
     def _login(self) -> None:
         answer = self.send(self.auth.request(self.token))

@@ -9,6 +9,7 @@ import functools
 import os
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -116,6 +117,7 @@ def _session(guard: HostGuard | None, connections: int) -> requests.Session:
     adapter = GuardedAdapter(guard, **size) if guard else HTTPAdapter(**size)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # cookies know hosts, but not ports
     session.headers.update({"User-Agent": "singerkit", "Accept": "application/json"})
     return session
 
