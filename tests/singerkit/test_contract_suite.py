@@ -1,5 +1,6 @@
 """The contract catches what it says it catches: a tap that breaks one promise fails that one."""
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,22 @@ def test_a_broken_promise_is_found(case: str) -> None:
 
     with pytest.raises((AssertionError, SingerkitError, ValueError)):
         promise(bad)
+
+
+def test_a_meltano_file_that_differs_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A setting that is missing in meltano.yml, or not sensitive there, breaks the promise."""
+    own = {name: prop for name, prop in TapExample.config_jsonschema["properties"].items() if "stream_map" not in name}
+    settings = [{"name": name, "sensitive": bool(prop.get("secret"))} for name, prop in own.items()]
+    monkeypatch.chdir(tmp_path)
+
+    for rows, good in ((settings, True), (settings[1:], False), ([{"name": row["name"]} for row in settings], False)):
+        block = {"name": "tap-example", "settings": rows}
+        (tmp_path / "meltano.yml").write_text(json.dumps({"plugins": {"extractors": [block]}}))
+        if good:
+            contract.meltano_says_the_same(TapExample)
+        else:
+            with pytest.raises(AssertionError):
+                contract.meltano_says_the_same(TapExample)
 
 
 def test_a_package_of_others_is_tried_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,11 @@ import json
 import re
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import yaml
 from singer_sdk.singerlib import Catalog
 
 from singerkit.errors import CredentialsError
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 CANARY = "canary-9b1f4e"
 """The value of every secret setting while the contract is tried."""
 _SECRET_NAME = re.compile(r"(token|secret|password|passphrase|private_key|api_key|credential)", re.IGNORECASE)
+_BUILT_IN = ("stream_map", "faker_", "flattening_")  # singer-sdk adds these when it is asked, not before
 _NO_SECRET = re.compile(r"(_url|_file|_path|_expires?|_lifetime|_header|_ttl)", re.IGNORECASE)
 
 
@@ -99,6 +102,18 @@ def settings_are_described(tap: type[Tap]) -> None:
     for name, prop in tap.config_jsonschema["properties"].items():
         assert prop.get("title"), f"{tap.name}: setting {name} has no label"
         assert prop.get("description"), f"{tap.name}: setting {name} has no caption"
+
+
+def meltano_says_the_same(tap: type[Tap]) -> None:
+    """Where the project's meltano.yml describes the tap, its settings and secrets are those of `--about`."""
+    for block in _meltano_blocks(tap.name):
+        about = tap.config_jsonschema["properties"]
+        said = {row["name"]: row for row in block["settings"]}
+        own = {name for name in about if not name.startswith(_BUILT_IN)}
+        assert {name for name in said if not name.startswith(_BUILT_IN)} == own, f"{tap.name}: meltano.yml differs"
+        for name in own:
+            secret = bool(about[name].get("secret"))
+            assert bool(said[name].get("sensitive")) == secret, f"{tap.name}: {name} is a secret in one of both"
 
 
 # -- promises of taps of rows --------------------------------------------------------------------------------------
@@ -197,7 +212,7 @@ def stdout_is_singer(tap: type[RestTap]) -> None:
             assert message["type"] == "STATE" or message["stream"] in described
 
 
-OF_ALL: tuple[Promise, ...] = (secrets_are_marked, settings_are_described)
+OF_ALL: tuple[Promise, ...] = (secrets_are_marked, settings_are_described, meltano_says_the_same)
 """What every tap promises."""
 OF_ROWS: tuple[Promise, ...] = (
     rows_keep_their_rules,
@@ -226,6 +241,17 @@ def cases() -> list[Any]:
         for tap in installed()
         for promise in promises(tap)
     ]
+
+
+def _meltano_blocks(name: str) -> list[dict[str, Any]]:
+    """Return what the nearest meltano.yml, here or above, says of a plugin and its settings."""
+    here = Path.cwd()
+    project = next(
+        (place / "meltano.yml" for place in (here, *here.parents) if (place / "meltano.yml").is_file()), None
+    )
+    plugins_ = yaml.safe_load(project.read_text(encoding="utf-8")).get("plugins", {}) if project else {}
+    blocks = [block for group in plugins_.values() for block in group]
+    return [block for block in blocks if block["name"] == name and "settings" in block]
 
 
 def _loopback(tap: type[Tap]) -> Any:
