@@ -9,19 +9,17 @@ from __future__ import annotations
 import argparse
 import io
 import json
-import random
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.json
 from arro3.io import read_json
 
+from bench.orders import PROPERTIES, STREAM, records
 from bench.report import machine
 from target_delta.lines import Records, pieces
 from target_delta.parse import RecordParser
@@ -29,45 +27,13 @@ from target_delta.schema import StreamSchema, stream_schema
 from target_delta.source import BLOCK
 
 PAGE = Path(__file__).parent.parent / "docs/explanation/wire-to-arrow.md"
-TEXT = {"type": ["null", "string"]}
-PROPERTIES: dict[str, Any] = {
-    "id": {"type": "integer"},
-    "qty": {"type": ["null", "integer"]},
-    "price": {"type": ["null", "number"]},
-    "active": {"type": ["null", "boolean"]},
-    "code": TEXT,
-    "name": TEXT,
-    "description": TEXT,
-    "created_at": {**TEXT, "format": "date-time"},
-    "day": {**TEXT, "format": "date"},
-    "address": {"type": ["null", "object"], "properties": {"city": TEXT, "zip": TEXT, "lat": {"type": "number"}}},
-}
-WORDS = ["lorem", "ipsum", "dolor", "amet", "consectetur", "adipiscing", "elit", "sed", "eiusmod", "tempor", "labore"]
-
 Parse = Callable[[bytes], object]
 
 
 def block_of(size: int) -> bytes:
-    """Return RECORD lines of ten mixed columns, as many as fit."""
-    chosen, start = random.Random(7), datetime(2024, 1, 1, tzinfo=UTC)
-    lines: list[bytes] = []
-    while sum(map(len, lines)) < size:
-        at = start + timedelta(microseconds=chosen.randrange(731 * 86_400_000_000))
-        record = {
-            "id": len(lines),
-            "qty": chosen.randrange(1000) if len(lines) % 50 else None,
-            "price": round(chosen.random() * 1000, 4),
-            "active": chosen.random() < 0.5,
-            "code": f"C{chosen.randrange(5000):04}",
-            "name": f"Customer {chosen.randrange(1_000_000)}",
-            "description": " ".join(chosen.choices(WORDS, k=10))[:70],
-            "created_at": at.isoformat(),
-            "day": at.date().isoformat(),
-            "address": {"city": chosen.choice(WORDS), "zip": "12345", "lat": round(chosen.random() * 90, 4)},
-        }
-        message = {"type": "RECORD", "stream": "orders", "record": record}
-        lines.append(json.dumps(message, separators=(",", ":")).encode() + b"\n")
-    return b"".join(lines[:-1])
+    """Return RECORD lines, as many as fit."""
+    lines = b"".join(records(size // 300))
+    return lines[: lines.rindex(b"\n", 0, size) + 1]
 
 
 def contestants(schema: StreamSchema) -> dict[str, Parse]:
@@ -94,7 +60,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--write", action="store_true", help="put the table into docs/explanation/wire-to-arrow.md")
     options = parser.parse_args()
-    message = {"stream": "orders", "schema": {"properties": PROPERTIES}, "key_properties": ["id"]}
+    message = {"stream": STREAM, "schema": {"properties": PROPERTIES}, "key_properties": ["id"]}
     block, ways = block_of(BLOCK), contestants(stream_schema(message))
 
     best = dict.fromkeys(ways, 1 << 62)
