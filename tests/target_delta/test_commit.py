@@ -12,7 +12,8 @@ from deltalake import DeltaTable, write_deltalake
 
 from target_delta.commit import Committer
 from target_delta.files import Layout
-from target_delta.loaders import Appender, SoFar, Stager, Upserter
+from target_delta.full_load import Stager
+from target_delta.loaders import Appender, SoFar, Upserter
 from target_delta.staging import Staging
 from target_delta.store import Store
 from target_delta.table import Table

@@ -102,3 +102,16 @@ def test_rising_keys_are_known_without_a_look(pieces: list[list[tuple[int, str, 
 
     rows = [tuple(row[key] for key in keys) for piece in pieces for row in as_table(piece).to_pylist()]
     assert ascending.holds == all(before < after for before, after in pairwise(rows))
+
+
+def test_product_of_values_beyond_64_bits() -> None:
+    """Five key columns of 65,536 values each: a key that differs in the first column alone is another key."""
+    values = pa.array(range(65_536))
+    names = ["a", "b", "c", "d", "e"]
+    table = pa.table([values] * 5, names=names)
+    other = table.set_column(0, "a", pa.array([*range(1, 65_536), 0]))
+
+    wanted = KeySet(table, names)
+
+    assert wanted.positions(other).null_count == other.num_rows
+    assert wanted.positions(table).to_pylist() == values.to_pylist()

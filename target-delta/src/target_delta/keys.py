@@ -66,6 +66,8 @@ class KeySet:
         self.rows = table.num_rows
         alone = len(self.keys) == 1  # the values of a single unique key are distinct, and number themselves
         self._values = [_column(table, key) if alone else pc.unique(_column(table, key)) for key in self.keys]
+        self._compact: dict[int, Codes] = {}
+        """Before which key column the numbers are numbered anew: the product of all would not fit 64 bits."""
         self._codes = None if alone else pa.array(self._encode(table))
 
     def positions(self, table: pa.Table) -> pa.Array:
@@ -81,12 +83,25 @@ class KeySet:
     def _encode(self, table: pa.Table) -> Codes:
         """Return one number a row that is equal where all key columns are, and -1 where one of them is unknown here."""
         total: Codes = np.zeros(table.num_rows, dtype=np.int64)
-        known = np.ones(table.num_rows, dtype=bool)
-        for key, values in zip(self.keys, self._values, strict=True):
+        known, size = np.ones(table.num_rows, dtype=bool), 1
+        for place, (key, values) in enumerate(zip(self.keys, self._values, strict=True)):
+            if size * len(values) > _MOST_CODES:
+                if place not in self._compact:  # the first table is the set itself
+                    self._compact[place] = np.unique(total)
+                total, found = _among(total, self._compact[place])
+                known &= found
+                size = len(self._compact[place])
             index = pc.index_in(_column(table, key), value_set=values)
             known &= index.is_valid().to_numpy(zero_copy_only=False)
             total = total * len(values) + index.fill_null(0).to_numpy(zero_copy_only=False)
+            size *= len(values)
         return np.where(known, total, -1)
+
+
+def _among(codes: Codes, known: Codes) -> tuple[Codes, NDArray[np.bool_]]:
+    """Return the place of every code among sorted ones, and whether it is there."""
+    places = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    return places, known[places] == codes
 
 
 def _rises(later: pa.Table, earlier: pa.Table) -> pa.ChunkedArray:

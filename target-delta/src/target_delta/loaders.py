@@ -6,7 +6,6 @@ Takes tables of one schema; gives what became of them. Runs beside the reading o
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pyarrow as pa
@@ -14,13 +13,12 @@ import pyarrow as pa
 from singerkit.errors import SafetyStopError
 from target_delta import foreign
 from target_delta.history import LEFT, MARKS
-from target_delta.keys import Ascending
+from target_delta.metadata import DELETED_AT
 from target_delta.omitted import folded
 from target_delta.partition import PartitionedWriter
 from target_delta.plan import Change, Upsert
 from target_delta.repeats import mark
-from target_delta.schema import conform, evolve
-from target_delta.unique import Kept, drop_repeated
+from target_delta.schema import conform
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +27,7 @@ if TYPE_CHECKING:
     from target_delta.files import Layout
     from target_delta.omitted import Masks
     from target_delta.resume import Resume
-    from target_delta.staging import Progress, Staging
+    from target_delta.staging import Progress
     from target_delta.table import Snapshot
 
 NOTHING = Change(())
@@ -135,6 +133,8 @@ class Upserter:
     schema: pa.Schema
     keys: Sequence[str]
     layout: Layout
+    hard_delete: bool = False
+    """Whether a row that comes with `_sdc_deleted_at` takes its key out of the table."""
     streams = False
 
     def __post_init__(self) -> None:
@@ -152,6 +152,7 @@ class Upserter:
         self._rows = []
         if self.committer.ready(self.schema).is_foreign:
             refuse_omitted(omitted, self.committer.table.stream)
+            self._refuse_deletes(rows)
             return self.committer.delegate(
                 self.schema,
                 lambda seen, how: foreign.merge(fitted(rows, seen.schema), self.keys, seen, how),
@@ -167,70 +168,22 @@ class Upserter:
 
     def _plan(self, rows: pa.Table, omitted: Masks, snapshot: Snapshot) -> Change:
         store, alive = self.committer.table.store, self.committer.alive
-        return Upsert(store, fitted(rows, snapshot.schema), self.keys, self.layout, alive, omitted).plan(snapshot)
+        rows = fitted(rows, snapshot.schema)
+        return Upsert(store, rows, self.keys, self.layout, alive, omitted, self._gone(rows)).plan(snapshot)
 
+    def _gone(self, rows: pa.Table) -> pa.ChunkedArray | None:
+        """Return which rows take their key out of the table, or None where none does."""
+        if not self.hard_delete or DELETED_AT not in rows.column_names:
+            return None
+        return None if rows[DELETED_AT].null_count == rows.num_rows else rows[DELETED_AT].is_valid()
 
-@dataclass
-class Stager:
-    """Keeps the rows of a full load aside, and puts them in the place of the table's rows once it is complete."""
-
-    committer: Committer
-    schema: pa.Schema
-    keys: Sequence[str]
-    layout: Layout
-    staging: Staging
-    whole: bool
-    """Whether every row of the load comes through here: not where another run, or another SCHEMA, brought some."""
-    streams = True
-    _writer: PartitionedWriter | None = None
-
-    def __post_init__(self) -> None:
-        self._order = Ascending(self.keys)
-        self._order.holds &= self.whole
-
-    def write(self, rows: pa.Table) -> None:
-        """Write rows to files of the load."""
-        self._order.add(rows)
-        if self._writer is None:
-            seen = self.committer.table.snapshot()
-            by = seen.partition_by if seen else ()
-            self._writer = PartitionedWriter(self.committer.table.store, self.schema, by, self.keys, self.layout)
-        self._writer.write(rows)
-
-    def settle(self, so_far: SoFar) -> Change:
-        """Make the files part of the load for good; the table stays as it is."""
-        files = self._writer.finish() if self._writer else []
-        if files or so_far.progress:
-            now = datetime.now(UTC)
-            self.staging.add(files, self.schema, run=self.committer.run, now=now, progress=so_far.progress)
-        return NOTHING
-
-    def abandon(self) -> None:
-        """Delete what was written since the last manifest."""
-        if self._writer is not None:
-            self._writer.abandon()
-
-    def complete(self, bookmark: Any) -> Change:
-        """Put the staged rows in the place of all rows of the table, in one commit.
-
-        1. Settle what was written, and bring the columns of all manifests together.
-        2. Leave the last row of every key; rows that came in the order of their keys need no look.
-        3. Commit: all old files go, the staged ones come, the schema becomes the one of the load.
-        4. Forget the manifests.
-        """
-        self.settle(SoFar(bookmark))  # 1
-        schema = self.staging.entries[0].schema if self.staging.entries else self.schema
-        for later in [entry.schema for entry in self.staging.entries[1:]] + [self.schema]:
-            schema = evolve(schema, later)
-        store, alive = self.committer.table.store, self.committer.alive
-        kept = Kept(self.staging.files)
-        if not self._order.holds:
-            kept = drop_repeated(store, kept.files, schema, self.keys, self.layout, alive)  # 2
-        change = Change(kept.files, replaces=True, reusable=True, inserted=sum(file.rows for file in kept.files))
-        landed = self.committer.commit(schema, lambda _: change, full_load=self.staging.version, bookmark=bookmark)  # 3
-        self.staging.forget()  # 4
-        store.delete(kept.replaced)
-        return landed.change
+    def _refuse_deletes(self, rows: pa.Table) -> None:
+        if self._gone(rows) is not None:
+            raise SafetyStopError(
+                "rows are to be deleted from a table that delta-rs itself writes",
+                remedy="set hard_delete to false, or load the stream into a table without such features",
+                stream=self.committer.table.stream,
+            )
 
 
 class Skipper:

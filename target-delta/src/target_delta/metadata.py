@@ -12,13 +12,15 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from datetime import datetime
 
+DELETED_AT = "_sdc_deleted_at"
+"""When the source deleted the row; NULL in a living one."""
 _INSTANT = pa.timestamp("us", "UTC")
 COLUMNS = pa.schema(
     [
         ("_sdc_extracted_at", _INSTANT),
         ("_sdc_received_at", _INSTANT),
         ("_sdc_batched_at", _INSTANT),
-        ("_sdc_deleted_at", _INSTANT),
+        (DELETED_AT, _INSTANT),
         ("_sdc_sequence", pa.int64()),
         ("_sdc_table_version", pa.int64()),
         ("_sdc_sync_started_at", pa.int64()),

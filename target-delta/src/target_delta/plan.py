@@ -73,6 +73,8 @@ class Upsert:
     """Called between files and row groups; raises where the run was told to stop."""
     omitted: Masks = field(default_factory=dict)
     """Which rows take the stored value of which column."""
+    gone: pa.ChunkedArray | None = None
+    """Which rows take their key out of the table."""
 
     def plan(self, snapshot: Snapshot) -> Change:
         """Write the files that take the place of every file that holds an affected key, and of what is new.
@@ -80,7 +82,7 @@ class Upsert:
         1. Leave out the files whose statistics say that they hold none of the keys.
         2. Read the key columns of the others; without a hit the rows are an append.
         3. Partition by partition, write each hit file again without its affected rows, followed by the rows that
-           replace them, so that files stay as narrow in keys as they were.
+           replace them, so that files stay as narrow in keys as they were. A row that is gone replaces with nothing.
         4. Write the rows whose key was in no file of their partition: a key found in another one has moved.
         """
         wanted = KeySet(self.rows, self.keys)
@@ -88,18 +90,31 @@ class Upsert:
         if self.omitted:
             return replace(self, rows=self._with_stored(snapshot, wanted, hits), omitted={}).plan(snapshot)
         with PartitionedWriter(self.store, snapshot.schema, snapshot.partition_by, self.keys, self.layout) as out:
-            fresh = dict(parts(self.rows, snapshot.partition_by)) if self.rows.num_rows else {}
+            coming = self._coming
+            fresh = {values: coming[at.to_numpy()] for values, at in self._parts(coming, snapshot)}
             for values in dict.fromkeys([*(_values(hit.file, snapshot) for hit in hits), *fresh]):
                 here = [hit for hit in hits if _values(hit.file, snapshot) == values]
                 waiting = np.zeros(self.rows.num_rows, dtype=bool)
-                waiting[fresh.get(values, pa.array([], pa.int64())).to_numpy()] = True
+                waiting[fresh.get(values, coming[:0])] = True
                 for hit in here:  # 3
                     self._rewrite(hit, snapshot, waiting, out.writer(values))
                 self._write(np.flatnonzero(waiting), out.writer(values))  # 4
                 out.writer(values).roll()
             adds = out.finish()
-        updated = len(_distinct([hit.replaced_by for hit in hits], self.rows.num_rows))
-        return Change(adds, [hit.file for hit in hits], inserted=self.rows.num_rows - updated, updated=updated)
+        replaced = _distinct([hit.replaced_by for hit in hits], self.rows.num_rows)
+        updated = len(np.intersect1d(replaced, coming, assume_unique=True))
+        deleted, inserted = len(replaced) - updated, len(coming) - updated
+        return Change(adds, [hit.file for hit in hits], inserted=inserted, updated=updated, deleted=deleted)
+
+    @property
+    def _coming(self) -> NDArray[np.int64]:
+        """The positions of the rows that stay in the table."""
+        return np.flatnonzero(np.ones(self.rows.num_rows, bool) if self.gone is None else ~self.gone.to_numpy())
+
+    def _parts(self, coming: NDArray[np.int64], snapshot: Snapshot) -> Iterator[tuple[Values, pa.Array]]:
+        if len(coming):
+            rows = self.rows if self.gone is None else self.rows.take(pa.array(coming))
+            yield from parts(rows, snapshot.partition_by)
 
     def _look(self, file: LiveFile, snapshot: Snapshot, wanted: KeySet) -> _Hit | None:
         self.alive()

@@ -14,12 +14,12 @@ from singerkit.settings.fields import Setting, settings_schema
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LoadMethod = Literal["append-only", "upsert", "overwrite"]
+LoadMethod = Literal["append-only", "upsert", "overwrite", "overwrite-stale"]
 Activation = Literal["twice", "once", "ignore"]
 Nested = Literal["struct", "json"]
 T = TypeVar("T")
 
-LOAD_METHODS = ("append-only", "upsert", "overwrite")
+LOAD_METHODS = ("append-only", "upsert", "overwrite", "overwrite-stale")
 CODECS = ("zstd", "snappy", "lz4", "gzip", "none")
 _MB = 1 << 20
 
@@ -42,7 +42,8 @@ ROWS = (
     ),
     Setting(
         "load_method", "string", "Load method",
-        "How rows reach a table: append-only, upsert or overwrite; one for all, or {stream glob: method}. "
+        "How rows reach a table: append-only, upsert, overwrite or overwrite-stale; one for all, or "
+        "{stream glob: method}. "
         "Unset: upsert where the stream has keys, append-only where not.",
         schema=_per_stream(LOAD_METHODS),
     ),
@@ -51,6 +52,18 @@ ROWS = (
         "What ACTIVATE_VERSION means: twice (it comes before and after the rows of a full load, and the second one "
         "replaces the table), once (it comes before; the end of the input replaces, even if the tap crashed), ignore.",
         default="twice", options=("twice", "once", "ignore"),
+    ),
+    Setting(
+        "stale_threshold", "number", "Stale threshold",
+        "The per cent of a table's living rows that may be missing from a full load with overwrite-stale; where more "
+        "are, the run stops (exit 4) and the table is as it was.",
+        default=40, schema={"minimum": 0, "maximum": 100},
+    ),
+    Setting(
+        "hard_delete", "boolean", "Hard delete",
+        "Whether rows that the source deleted leave the table: those that come with _sdc_deleted_at to a keyed stream, "
+        "and those that overwrite-stale finds missing. Otherwise they stay, with the time in _sdc_deleted_at.",
+        default=False,
     ),
     Setting(
         "nested", "string", "Nested",
@@ -108,6 +121,8 @@ class Settings:
     storage_options: Mapping[str, str] = field(repr=False)
     load_method: str | Mapping[str, str] | None
     activate_version: Activation
+    stale_threshold: float
+    hard_delete: bool
     nested: str | Mapping[str, str]
     on_invalid_record: Literal["fail", "quarantine"]
     batch_size_rows: int

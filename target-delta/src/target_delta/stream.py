@@ -15,14 +15,16 @@ from target_delta.buffer import Buffer
 from target_delta.commit import Committer
 from target_delta.errors import InvalidRecordError, MissingKeyError
 from target_delta.files import ROW_GROUP_ROWS, Layout
+from target_delta.full_load import Stager
 from target_delta.ledger import full_load_of
-from target_delta.loaders import Appender, Loader, Skipper, SoFar, Stager, Upserter
+from target_delta.loaders import Appender, Loader, Skipper, SoFar, Upserter
 from target_delta.metadata import add_metadata, with_metadata
 from target_delta.names import table_address
 from target_delta.omitted import with_omitted
 from target_delta.parse import RecordParser
 from target_delta.resume import Resume
 from target_delta.staging import Progress, clean, resume
+from target_delta.stale import Stale
 from target_delta.store import Store
 from target_delta.table import Table
 from target_delta.wall import store_errors
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from target_delta.run import Run
     from target_delta.schema import StreamSchema
     from target_delta.settings import LoadMethod
+    from target_delta.staging import Staging
 
 _MS = 1000
 SLICE_BYTES = 32 << 20  # of rows that may leave memory before their batch is complete
@@ -69,7 +72,7 @@ class Stream:
         self._progress: Progress | None = None
         self._keep_schema(schema)
         self._loader: Loader = self._table_loader()
-        self._overwrites = self._method == "overwrite"
+        self._overwrites = self._method in {"overwrite", "overwrite-stale"}
         if self._overwrites:
             self.begin(started_ms)
 
@@ -90,7 +93,7 @@ class Stream:
         self._keep_schema(schema)
         if isinstance(self._loader, Stager):
             old = self._loader
-            self._loader = Stager(self._committer, self._columns, schema.keys, self._layout(), old.staging, whole=False)
+            self._loader = self._stager(old.staging, whole=False)
         else:
             self._loader = self._table_loader()
 
@@ -141,8 +144,7 @@ class Stream:
             clean(self._store, datetime.now(UTC), keep=version)
             staging = resume(self._store, self.name, version, known)
         self._version, self._progress = version, known
-        whole = not staging.entries
-        self._loader = Stager(self._committer, self._columns, self.schema.keys, self._layout(), staging, whole)
+        self._loader = self._stager(staging, whole=not staging.entries)
         self.run.ledger.hold(self.name, version, self.source)
 
     def finish(self) -> None:
@@ -290,13 +292,27 @@ class Stream:
         keys = self.schema.keys
         if self._method != "upsert":
             return Appender(self._committer, self._columns, self._layout(), self._resume)
-        if not keys:
+        self._refuse_no_keys()
+        return Upserter(self._committer, self._columns, keys, self._layout(), self.run.settings.hard_delete)
+
+    def _refuse_no_keys(self) -> None:
+        if not self.schema.keys:
             raise SettingsError(
-                "load_method is upsert for a stream that has no keys",
+                f"load_method is {self._method} for a stream that has no keys",
                 remedy="give it append-only by its name: load_method: {<stream>: append-only}",
                 stream=self.name,
             )
-        return Upserter(self._committer, self._columns, keys, self._layout())
+
+    def _stager(self, staging: Staging, *, whole: bool) -> Stager:
+        chosen, keys, stale = self.run.settings, self.schema.keys, None
+        if self._method == "overwrite-stale":
+            self._refuse_no_keys()
+            alive = self.run.worker.alive
+            stale = Stale(
+                self._store, self.name, keys, self._layout(), alive,
+                chosen.stale_threshold, chosen.hard_delete, self.run.started,
+            )  # fmt: skip
+        return Stager(self._committer, self._columns, keys, self._layout(), staging, whole, chosen.hard_delete, stale)
 
     def _layout(self) -> Layout:
         chosen = self.run.settings

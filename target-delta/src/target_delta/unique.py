@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from target_delta.files import DataFile, Layout
     from target_delta.store import Store
+    from target_delta.table import LiveFile
+
+    Files = Sequence[DataFile] | Sequence[LiveFile] | Sequence[DataFile | LiveFile]
 
 SLICE_BYTES = 128 << 20  # of memory for the keys that are looked at together
 FIXED_BYTES, TEXT_BYTES = 32, 128  # that a key column of a fixed size, or of texts, costs a row while it is sorted out
@@ -45,11 +48,18 @@ def drop_repeated(
     keys: Sequence[str],
     layout: Layout,
     alive: Callable[[], None],
+    *,
+    unless: str | None = None,
 ) -> Kept:
-    """Return the files such that every key is in them once, its last row; files without a repeat stay as they are."""
-    if not keys or not files:
+    """Return the files such that every key is in them once, its last row; files without a repeat stay as they are.
+
+    A last row that has a value in the column `unless` is left out as well.
+    """
+    if not files or not (keys or unless):
         return Kept(files)
     keep = _kept_rows(store, files, schema, keys, alive)
+    if unless:
+        keep = [mask & ~_filled(store, file, schema, unless) for file, mask in zip(files, keep, strict=True)]
     result: list[DataFile] = []
     replaced: list[str] = []
     for file, mask in zip(files, keep, strict=True):
@@ -66,12 +76,11 @@ def _kept_rows(
 ) -> list[NDArray[np.bool_]]:
     """Return for every file which of its rows stay."""
     starts = np.cumsum([0, *(file.rows for file in files)])
-    keep = np.zeros(starts[-1], dtype=bool)
-    slices = -(-int(starts[-1]) * _row_bytes(schema, keys) // SLICE_BYTES)
-    key, edges = (keys[0], [None, None]) if slices <= 1 else _edges(store, files, schema, keys, slices)
-    for low, high in pairwise(edges):
+    keep = np.full(starts[-1], fill_value=not keys)
+    key, bounds = edges(store, files, schema, keys) if keys else ("", [])
+    for low, high in pairwise(bounds):
         alive()
-        rows, table = _slice(store, files, schema, keys, key, low, high)
+        rows, table = keys_between(store, files, schema, keys, key, low, high)
         keep[rows[last_rows(table, keys)]] = True
     return [keep[start:end] for start, end in pairwise(starts)]
 
@@ -81,8 +90,13 @@ def _row_bytes(schema: pa.Schema, keys: Sequence[str]) -> int:
     return sum(FIXED_BYTES if one else TEXT_BYTES for one in fixed)
 
 
-def _slice(
-    store: Store, files: Sequence[DataFile], schema: pa.Schema, keys: Sequence[str], key: str, low: Any, high: Any
+def _filled(store: Store, file: DataFile, schema: pa.Schema, column: str) -> NDArray[np.bool_]:
+    pieces = [rows[column].is_valid().to_numpy() for rows in read(store, file, schema, [column])]
+    return np.concatenate([np.zeros(0, dtype=bool), *pieces])
+
+
+def keys_between(
+    store: Store, files: Files, schema: pa.Schema, keys: Sequence[str], key: str, low: Any, high: Any
 ) -> tuple[NDArray[np.int64], pa.Table]:
     """Return the key columns of all rows whose value of one key lies in a range, and the numbers of those rows."""
     numbers: list[NDArray[np.int64]] = []
@@ -94,6 +108,8 @@ def _slice(
             numbers.append(start + found)
             tables.append(part)
             start += table.num_rows
+    if not tables:
+        return np.array([], dtype=np.int64), pa.schema([schema.field(name) for name in keys]).empty_table()
     return np.concatenate(numbers), pa.concat_tables(tables)
 
 
@@ -108,10 +124,11 @@ def _within(table: pa.Table, key: str, low: Any, high: Any) -> tuple[NDArray[np.
     return np.flatnonzero(mask.to_numpy()), table.filter(mask)
 
 
-def _edges(
-    store: Store, files: Sequence[DataFile], schema: pa.Schema, keys: Sequence[str], slices: int
-) -> tuple[str, list[Any]]:
-    """Return the key column with most different values, and values of it that part the rows into even slices."""
+def edges(store: Store, files: Files, schema: pa.Schema, keys: Sequence[str]) -> tuple[str, list[Any]]:
+    """Return a key column, and values of it that part the rows into slices whose keys fit the memory for them."""
+    slices = -(-sum(file.rows or 0 for file in files) * _row_bytes(schema, keys) // SLICE_BYTES)
+    if slices <= 1:
+        return keys[0], [None, None]
     sample = pa.concat_tables(_sample(store, files, schema, keys))
     key = max(keys, key=lambda name: len(pc.unique(sample[name])))
     ordered = sample[key].take(pc.sort_indices(sample[key]))
@@ -120,8 +137,8 @@ def _edges(
     return key, [None, *distinct, None]
 
 
-def _sample(store: Store, files: Sequence[DataFile], schema: pa.Schema, keys: Sequence[str]) -> Iterator[pa.Table]:
-    step = max(1, sum(file.rows for file in files) // SAMPLE_ROWS)
+def _sample(store: Store, files: Files, schema: pa.Schema, keys: Sequence[str]) -> Iterator[pa.Table]:
+    step = max(1, sum(file.rows or 0 for file in files) // SAMPLE_ROWS)
     for file in files:
         for table in read(store, file, schema, keys):
             yield table.take(pa.array(np.arange(0, table.num_rows, step)))
