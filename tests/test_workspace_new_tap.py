@@ -22,6 +22,7 @@ def copied(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow  # a whole test run of the copy
+@pytest.mark.slow
 def test_a_new_tap_keeps_the_contract_at_once(copied: Path) -> None:
     """The copy has its own names everywhere, its Meltano block, and tests that pass as they are."""
     made = new_tap("acme-eu", copied)

@@ -16,6 +16,7 @@ from singerkit.testing.fake_api import FakeApi, Reply, Trouble
 from tap_example.tap import TapExample
 
 SUITE = Path(__file__).parent / "standard_suite.py"
+pytestmark = pytest.mark.slow  # many processes
 COMMAND = [sys.executable, "-m", "tap_example"]
 
 

@@ -13,7 +13,6 @@ from singerkit.errors import SettingsError
 from singerkit.rest import manifest, words
 from singerkit.rest.auth import Bearer
 from singerkit.rest.pages import Cursor
-from singerkit.testing.contract import promises
 from singerkit.testing.fake_api import FakeApi
 from singerkit.testing.runner import Run
 from singerkit.testing.runner import run as run_tap
@@ -61,12 +60,6 @@ endpoints:
     pages: {{style: link}}
     parents: [{{stream: forms, params: {{form_id: id}}}}]
 """
-
-
-@pytest.mark.parametrize("promise", promises(TapRest))
-def test_contract(promise: Any) -> None:
-    """The tap keeps each promise of the contract."""
-    promise(TapRest)
 
 
 def test_a_manifest_is_read_and_schemas_are_made_of_samples(api: FakeApi, tmp_path: Path) -> None:
@@ -243,6 +236,7 @@ def test_the_editors_schema_accepts_what_the_reader_accepts() -> None:
     assert not Draft202012Validator(schema).is_valid(bad)
 
 
+@pytest.mark.slow
 def test_the_executable_ends_with_one_line(tmp_path: Path) -> None:
     """A broken manifest is exit 2 and one line, for the tap and for its verbs."""
     config = tmp_path / "config.json"
