@@ -59,6 +59,7 @@ PURE = (
     "target-delta/src/target_delta/stats.py",
     "target-delta/src/target_delta/temporal.py",
     "target-delta/src/target_delta/typed.py",
+    "target-delta/src/target_delta/versions.py",
 )
 """Rooms that are given bytes, values and the time, and touch nothing."""
 

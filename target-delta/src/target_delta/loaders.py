@@ -19,6 +19,7 @@ from target_delta.partition import PartitionedWriter
 from target_delta.plan import Change, Upsert
 from target_delta.repeats import mark
 from target_delta.schema import conform
+from target_delta.versions import by_version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -135,6 +136,8 @@ class Upserter:
     layout: Layout
     hard_delete: bool = False
     """Whether a row that comes with `_sdc_deleted_at` takes its key out of the table."""
+    versions: Sequence[str] = ()
+    """The columns by which the last write of a key is known; without them it is the one that came last."""
     streams = False
 
     def __post_init__(self) -> None:
@@ -148,11 +151,12 @@ class Upserter:
         """Commit the last row of every key."""
         if not self._rows:
             return NOTHING
-        rows, omitted = folded(pa.concat_tables(self._rows, promote_options="default"), self.keys)
+        waiting = by_version(pa.concat_tables(self._rows, promote_options="default"), self.versions)
+        rows, omitted = folded(waiting, self.keys)
         self._rows = []
         if self.committer.ready(self.schema).is_foreign:
             refuse_omitted(omitted, self.committer.table.stream)
-            self._refuse_deletes(rows)
+            self._refuse_special(rows)
             return self.committer.delegate(
                 self.schema,
                 lambda seen, how: foreign.merge(fitted(rows, seen.schema), self.keys, seen, how),
@@ -169,7 +173,9 @@ class Upserter:
     def _plan(self, rows: pa.Table, omitted: Masks, snapshot: Snapshot) -> Change:
         store, alive = self.committer.table.store, self.committer.alive
         rows = fitted(rows, snapshot.schema)
-        return Upsert(store, rows, self.keys, self.layout, alive, omitted, self._gone(rows)).plan(snapshot)
+        return Upsert(store, rows, self.keys, self.layout, alive, omitted, self._gone(rows), self.versions).plan(
+            snapshot
+        )
 
     def _gone(self, rows: pa.Table) -> pa.ChunkedArray | None:
         """Return which rows take their key out of the table, or None where none does."""
@@ -177,11 +183,11 @@ class Upserter:
             return None
         return None if rows[DELETED_AT].null_count == rows.num_rows else rows[DELETED_AT].is_valid()
 
-    def _refuse_deletes(self, rows: pa.Table) -> None:
-        if self._gone(rows) is not None:
+    def _refuse_special(self, rows: pa.Table) -> None:
+        if self.versions or self._gone(rows) is not None:
             raise SafetyStopError(
-                "rows are to be deleted from a table that delta-rs itself writes",
-                remedy="set hard_delete to false, or load the stream into a table without such features",
+                "delta-rs itself writes this table, and knows neither hard_delete nor x-version-keys",
+                remedy="load the stream into a table without change feed, constraints and generated columns",
                 stream=self.committer.table.stream,
             )
 

@@ -19,6 +19,7 @@ from target_delta.keys import KeySet
 from target_delta.omitted import filled as filled_column
 from target_delta.partition import PartitionedWriter, filled, parts
 from target_delta.schema import conform
+from target_delta.versions import is_older
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -75,6 +76,8 @@ class Upsert:
     """Which rows take the stored value of which column."""
     gone: pa.ChunkedArray | None = None
     """Which rows take their key out of the table."""
+    versions: Sequence[str] = ()
+    """The columns that say which of two rows of a key is newer; without them the one that came later."""
 
     def plan(self, snapshot: Snapshot) -> Change:
         """Write the files that take the place of every file that holds an affected key, and of what is new.
@@ -87,6 +90,8 @@ class Upsert:
         """
         wanted = KeySet(self.rows, self.keys)
         hits = [hit for file in candidates(snapshot, wanted) if (hit := self._look(file, snapshot, wanted))]  # 1, 2
+        if self.versions and len(newer := self._newer(snapshot, wanted, hits)) < self.rows.num_rows:
+            return self._only(newer).plan(snapshot)
         if self.omitted:
             return replace(self, rows=self._with_stored(snapshot, wanted, hits), omitted={}).plan(snapshot)
         with PartitionedWriter(self.store, snapshot.schema, snapshot.partition_by, self.keys, self.layout) as out:
@@ -122,6 +127,28 @@ class Upsert:
         positions = pa.chunked_array(found, pa.int32()) if found else pa.chunked_array([], pa.int32())
         replaced_by = _distinct([positions.drop_null().to_numpy()], self.rows.num_rows)
         return _Hit(file, positions.is_valid(), replaced_by) if len(replaced_by) else None
+
+    def _newer(self, snapshot: Snapshot, wanted: KeySet, hits: Sequence[_Hit]) -> NDArray[np.int64]:
+        """Return the positions of the rows that are not older than the stored row of their key."""
+        older = np.zeros(self.rows.num_rows, dtype=bool)
+        for hit in hits:
+            columns = [*dict.fromkeys([*self.keys, *self.versions])]
+            for stored in read(self.store, hit.file, snapshot.schema, columns):
+                at = wanted.positions(stored).fill_null(-1).to_numpy().astype(np.int64)
+                here = np.flatnonzero(at >= 0)
+                come = self.rows.select(self.versions).take(pa.array(at[here]))
+                older[at[here]] |= is_older(come, stored.select(self.versions).take(pa.array(here)))
+        return np.flatnonzero(~older)
+
+    def _only(self, positions: NDArray[np.int64]) -> Upsert:
+        """Return the upsert of some of the rows, whose versions were looked at."""
+        return replace(
+            self,
+            rows=self.rows.take(pa.array(positions)),
+            omitted={name: mask[positions] for name, mask in self.omitted.items()},
+            gone=None if self.gone is None else self.gone.take(pa.array(positions)),
+            versions=(),
+        )
 
     def _with_stored(self, snapshot: Snapshot, wanted: KeySet, hits: Sequence[_Hit]) -> pa.Table:
         """Return the rows with the stored values of what they omit; a key that is new has NULL there."""

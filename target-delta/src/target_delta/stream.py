@@ -27,6 +27,7 @@ from target_delta.staging import Progress, clean, resume
 from target_delta.stale import Stale
 from target_delta.store import Store
 from target_delta.table import Table
+from target_delta.versions import version_keys
 from target_delta.wall import store_errors
 
 if TYPE_CHECKING:
@@ -293,7 +294,8 @@ class Stream:
         if self._method != "upsert":
             return Appender(self._committer, self._columns, self._layout(), self._resume)
         self._refuse_no_keys()
-        return Upserter(self._committer, self._columns, keys, self._layout(), self.run.settings.hard_delete)
+        hard, versions = self.run.settings.hard_delete, version_keys(self.schema)
+        return Upserter(self._committer, self._columns, keys, self._layout(), hard, versions)
 
     def _refuse_no_keys(self) -> None:
         if not self.schema.keys:
