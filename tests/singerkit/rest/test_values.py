@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from singerkit.errors import SafetyStopError, SettingsError
 from singerkit.rest import bookmarks, fill, retry, selector
+from singerkit.rest.auth import Bearer
 from singerkit.rest.bookmarks import Bookmark
 from singerkit.rest.endpoint import Condition, Endpoint, Source
 from singerkit.rest.fanout import holds
@@ -18,6 +19,7 @@ from singerkit.rest.message import Answer, Request
 from singerkit.rest.retry import Policy
 from singerkit.rest.rules import Rule, vendor_words, verdict
 from singerkit.rest.shape import Shaper, snake
+from singerkit.rest.tokens import OAuth2
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 JAN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -289,6 +291,16 @@ def test_a_name_that_nothing_fills() -> None:
         fill.first_request(Endpoint(name="x", path="/{id}"), Source(base_url="http://h"), {})
 
     assert str(caught.value) == "a row needs a value that nothing gives (name=id); set id in the settings"
+
+
+def test_a_credential_that_is_not_set() -> None:
+    """A row whose setting is unset says so; a field with a default falls back to it."""
+    login = OAuth2(token_url="{url}", client_id="{id}", refresh_token="{refresh}")
+
+    assert fill.filled(login, {"url": "http://t", "id": "me"}).refresh_token is None
+    with pytest.raises(SettingsError) as caught:
+        fill.filled(Bearer(token="{token}"), {})
+    assert str(caught.value) == "a row needs a value that nothing gives (name=token); set token in the settings"
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def filled(value: T, values: Mapping[str, Any], *, optional: bool = False) -> T:
     elif isinstance(value, list | tuple):
         result = type(value)(filled(inner, values, optional=optional) for inner in value)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = {part.name: getattr(value, part.name) for part in dataclasses.fields(value)}
-        result = dataclasses.replace(value, **{name: filled(part, values) for name, part in parts.items()})
+        parts = {part.name: _part(part, getattr(value, part.name), values) for part in dataclasses.fields(value)}
+        result = dataclasses.replace(value, **parts)
     return cast("T", result)
 
 
@@ -70,6 +70,14 @@ def first_request(endpoint: Endpoint, source: Source, values: Mapping[str, Any])
         headers=filled(dict(endpoint.headers), values, optional=True),
     )
     return endpoint.pages.first(request)
+
+
+def _part(part: dataclasses.Field[Any], value: Any, values: Mapping[str, Any]) -> Any:
+    """Return a field filled; one that has a default falls back to it where its setting is unset."""
+    made = filled(value, values)
+    if made is None and value is not None:
+        return _text(value[1:-1], values) if part.default is dataclasses.MISSING else part.default
+    return made
 
 
 def _text(name: str, values: Mapping[str, Any]) -> str:
