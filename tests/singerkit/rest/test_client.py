@@ -1,6 +1,7 @@
 """The client over real sockets: what passes is retried, what is permanent fails at once in the vendor's words."""
 
 import gzip
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -370,6 +371,15 @@ def test_jwt_login(api: FakeApi) -> None:
 
     claims = jwt.decode(api.asked[0].body["assertion"], secret, algorithms=["HS256"], audience=api.url + "/token")
     assert (claims["iss"], claims["sub"], claims["exp"] - claims["iat"]) == ("me", "you", 300)
+
+
+def test_a_jwt_login_without_its_library(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing is said with the command that installs it."""
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    way = JwtLogin(token_url=api.url + "/token", private_key="k", issuer="me")
+
+    with pytest.raises(SettingsError, match=r"a JWT login needs PyJWT; pip install 'singerkit\[jwt\]'"):
+        client(api, way).send(get(api))
 
 
 def test_session_login(api: FakeApi) -> None:

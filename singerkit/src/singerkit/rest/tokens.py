@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from singerkit.errors import CredentialsError
+from singerkit.errors import CredentialsError, SettingsError
 from singerkit.rest import selector
 from singerkit.rest.auth import ApiKey, Auth, Basic, Bearer, NoAuth, Rotating
 from singerkit.rest.message import Request
@@ -113,8 +113,10 @@ class JwtLogin(TokenAuth):
 
     def request(self, before: Token | None) -> Request:  # noqa: ARG002  # each login signs anew
         """Return the exchange of a fresh assertion, good for five minutes."""
-        import jwt
-
+        try:
+            import jwt
+        except ImportError as error:
+            raise SettingsError("a JWT login needs PyJWT", remedy="pip install 'singerkit[jwt]'") from error
         now = int(time.time())
         claims: dict[str, Any] = {"iss": self.issuer, "sub": self.subject, "aud": self.audience or self.token_url}
         claims |= {"scope": self.scope, "iat": now, "exp": now + 300}
