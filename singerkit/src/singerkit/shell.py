@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 import click
 
 from singerkit.errors import SettingsError, SingerkitError, StoppedError
+from singerkit.later import postpone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +30,7 @@ _BROKEN_PIPE = 6
 
 def main(plugin: str, argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line of `module:Class` and end the process with the exit code of the design."""
+    postpone()  # before anything imports singer-sdk
     code = run(plugin, sys.argv[1:] if argv is None else argv)
     try:
         sys.stdout.flush()
