@@ -10,8 +10,8 @@ from click.testing import CliRunner
 from singer_sdk import Tap
 
 from singerkit import plugins
-from singerkit.plugins_command import list_plugins
 from singerkit.errors import SettingsError
+from singerkit.plugins_command import list_plugins
 
 METADATA = """Metadata-Version: 2.3
 Name: {name}
