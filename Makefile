@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 .DELETE_ON_ERROR:
-.PHONY: demo test check bench docs lock install format new-tap
+.PHONY: demo test stress check bench docs lock install format new-tap
 
 demo: .venv/bin/uv  ## PostgreSQL into Delta, twice, on this machine
 	@$(RUN) -m tools.setup workspace meltano
@@ -11,6 +11,10 @@ demo: .venv/bin/uv  ## PostgreSQL into Delta, twice, on this machine
 test: .venv/bin/uv  ## the whole suite
 	@$(RUN) -m tools.setup workspace meltano strangers
 	@$(RUN) -m pytest -n logical --dist loadgroup
+
+stress: .venv/bin/uv  ## thousands of runs that are killed or stopped at any point
+	@$(RUN) -m tools.setup workspace
+	@STRESS=$${STRESS:-3000} $(RUN) -m pytest -n logical --timeout 7200 tests/faults/test_interruptions.py
 
 check: .venv/bin/uv  ## format, lint, types and the fast tests, in under a minute
 	@$(RUN) -m tools.setup workspace

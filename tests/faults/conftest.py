@@ -34,8 +34,17 @@ class Nursery:
             [sys.executable, str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
 
-    def run(self, folder: Path, lines: bytes, *, point: int | None = None, signum: int = 9, **config: Any) -> Ended:
-        """Run the loader over these lines; with `point` it gets the signal there."""
+    def run(  # what a run is, and where it ends
+        self,
+        folder: Path,
+        lines: bytes,
+        *,
+        point: int | None = None,
+        step: list[Any] | None = None,
+        signum: int = 9,
+        **config: Any,
+    ) -> Ended:
+        """Run the loader over these lines; at `point`, or before a source line runs the n-th time, it gets a signal."""
         (folder / "input").write_bytes(lines)
         (folder / "config.json").write_text(json.dumps({"path": str(folder / "warehouse"), **config}))
         out = folder / "run"
@@ -45,6 +54,7 @@ class Nursery:
             "input": str(folder / "input"),
             "out": str(out),
             "point": point,
+            "step": step,
             "signal": signum,
         }
         assert self.process.stdin

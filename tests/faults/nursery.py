@@ -1,14 +1,15 @@
 """A process that has imported the loader and forks one run after another, each to be ended at a chosen point.
 
-Reads one JSON order a line on stdin: {config, input, out, point, signal}; answers {code, points}. `point` counts the
-lines that the rooms below run, on any thread, whatever they do; at that line the run sends itself the signal. Nothing
-of the loader is replaced.
+Reads one JSON order a line on stdin: {config, input, out, point, step, signal}; answers {code, points}. `point` counts
+the lines that the rooms below run, on any thread, whatever they do; at that line the run sends itself the signal.
+`step` is the text of a line, and how many times it is reached. Nothing of the loader is replaced.
 """
 
 from __future__ import annotations
 
 import gc
 import json
+import linecache
 import os
 import sys
 import threading
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ROOMS = (
-    *("commit", "files", "history", "ledger", "loaders", "plan", "repeats", "resume", "router", "staging", "store"),
-    *("stream", "table", "unique"),
+    *("commit", "files", "full_load", "history", "ledger", "loaders", "plan", "repeats", "resume", "router", "stale"),
+    *("staging", "store", "stream", "table", "unique"),
 )
 FILES = frozenset(os.path.join(os.path.dirname(target.__file__), f"{room}.py") for room in ROOMS)  # noqa: PTH118, PTH120  # compared as text
 assert deltalake
@@ -34,8 +35,9 @@ assert deltalake
 class Points:
     """Counts lines, and sends the signal at one of them."""
 
-    def __init__(self, at: int | None, signum: int) -> None:
+    def __init__(self, at: int | None, step: tuple[str, int] | None, signum: int) -> None:
         self.at, self.signum, self.count = at, signum, 0
+        self.step, self.times = step or ("", 0)
 
     def watch(self, frame: FrameType, event: str, arg: Any) -> Any:
         return self.line if frame.f_code.co_filename in FILES else None
@@ -43,9 +45,15 @@ class Points:
     def line(self, frame: FrameType, event: str, arg: Any) -> Any:
         if event == "line":
             self.count += 1
-            if self.count == self.at:
+            if self.count == self.at or (self.step and self._is_step(frame)):
                 os.kill(os.getpid(), self.signum)
         return self.line
+
+    def _is_step(self, frame: FrameType) -> bool:
+        if linecache.getline(frame.f_code.co_filename, frame.f_lineno).strip() == self.step:
+            self.times -= 1
+            return self.times == 0
+        return False
 
 
 def run(order: dict[str, Any]) -> None:
@@ -56,7 +64,7 @@ def run(order: dict[str, Any]) -> None:
         (2, f"{order['out']}.err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC),
     ):
         os.dup2(os.open(path, flags, 0o600), descriptor)
-    points = Points(order["point"], order["signal"])
+    points = Points(order["point"], order["step"], order["signal"])
     threading.settrace(points.watch)
     sys.settrace(points.watch)
     code = shell.run("target_delta.target:TargetDelta", ["--config", order["config"]])

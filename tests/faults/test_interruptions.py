@@ -1,36 +1,51 @@
 """A run that is killed or told to stop at any point loses nothing, doubles nothing it can know, and says no untruth.
 
 The points are lines of the loader's own rooms, counted over all threads, so every numbered step of a commit is among
-them. STRESS=<seeds> runs more of them.
+them; each step is met by its number as well. STRESS=<seeds> runs more of them.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import random
+import re
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from deltalake import DeltaTable
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from target_delta.commit import Committer
 
-    from .conftest import Nursery
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .conftest import Ended, Nursery
 
 pytestmark = pytest.mark.slow
 
 ROWS = 40
 STATE_EVERY = 4
-SEEDS = int(os.environ.get("STRESS", "34"))
+SEEDS = int(os.environ.get("STRESS", "100")) // 14  # over seven ways to load, killed and stopped
 PADDING = {"no column": "x" * 30_000}  # so that the input is several blocks, with a STATE in each
-SCHEMA = {"properties": {"id": {"type": "integer"}, "v": {"type": "integer"}}}
+TIME = {"type": ["string", "null"], "format": "date-time"}
+SCHEMA = {"properties": {"id": {"type": "integer"}, "v": {"type": "integer"}, "_sdc_deleted_at": TIME}}
+DELETED = "2024-01-02T03:04:05Z"
 
 Table = list[tuple[int, int]]
+
+
+def _steps() -> dict[int, str]:
+    """Return the source line of each numbered step of a commit, as its comments number them."""
+    lines = Path(inspect.getfile(Committer)).read_text().splitlines()
+    return {int(line[-1]): line.strip() for line in lines if re.search(r"  # \d$", line)}
+
+
+STEPS = _steps()
 
 
 @dataclass(frozen=True)
@@ -38,14 +53,18 @@ class Tap:
     """A source of ROWS rows that goes on from a STATE, and what its table may hold after the first n of them."""
 
     keys: tuple[str, ...]
-    row: Callable[[int], dict[str, int]]
+    row: Callable[[int], dict[str, Any]]
     full: bool = False
+    """Whether it announces a full load, which goes on from where STATE says."""
+    ends: bool = False
+    """Whether the end of its output completes a load of all rows (load_method: overwrite)."""
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     def messages(self, state: dict[str, Any] | None) -> bytes:
         """Return what the tap prints when it starts with this STATE."""
         bookmark = (state or {}).get("bookmarks", {}).get("s", {})
         load = bookmark.get("full_load", {"version": 8, "below": 0})
-        start = load["below"] if self.full else bookmark.get("n", 0)
+        start = load["below"] if self.full else 0 if self.ends else bookmark.get("n", 0)
         lines: list[dict[str, Any]] = [{"type": "STATE", "value": state}] if state else []
         lines.append({"type": "SCHEMA", "stream": "s", "key_properties": self.keys, "schema": SCHEMA})
         swap = {"type": "ACTIVATE_VERSION", "stream": "s", "version": load["version"]}
@@ -65,12 +84,31 @@ class Tap:
         sent = [self.row(place) for place in range(rows)]
         if self.keys:
             sent = list({row["id"]: row for row in sent}.values())
+        if self.config.get("hard_delete"):
+            sent = [row for row in sent if row.get("_sdc_deleted_at") is None]
         return sorted((row["id"], row["v"]) for row in sent)
+
+    @property
+    def replaces(self) -> bool:
+        """Whether the rows take the place of those that were there."""
+        return self.full or self.ends
 
 
 TAPS = {
     "append": Tap((), lambda place: {"id": place, "v": place}),
     "upsert": Tap(("id",), lambda place: {"id": place % 13, "v": place}),
+    "upsert with deletes": Tap(
+        ("id",),
+        lambda place: {"id": place % 13, "v": place, "_sdc_deleted_at": DELETED if place % 3 == 1 else None},
+        config={"hard_delete": True},
+    ),
+    "overwrite": Tap((), lambda place: {"id": place, "v": place}, ends=True, config={"load_method": "overwrite"}),
+    "overwrite-stale": Tap(
+        ("id",),
+        lambda place: {"id": place, "v": place},
+        ends=True,
+        config={"load_method": "overwrite-stale", "hard_delete": True, "stale_threshold": 100},
+    ),
     "full load": Tap(("id",), lambda place: {"id": place, "v": place}, full=True),
     "full load without keys": Tap((), lambda place: {"id": place, "v": place}, full=True),
 }
@@ -79,7 +117,7 @@ OLD: Table = [(-1, -1), (0, -1)]
 
 def before(tap: Tap, folder: Path, nursery: Nursery) -> None:
     """Give a full load something to replace."""
-    if tap.full:
+    if tap.replaces:
         lines = [{"type": "SCHEMA", "stream": "s", "key_properties": ["id"], "schema": SCHEMA}]
         lines += [{"type": "RECORD", "stream": "s", "record": {"id": number, "v": value}} for number, value in OLD]
         assert nursery.run(folder, b"".join(json.dumps(line).encode() + b"\n" for line in lines)).code == 0
@@ -96,9 +134,9 @@ def found(folder: Path) -> Table:
 def check_first_run(tap: Tap, folder: Path, state: dict[str, Any] | None) -> None:
     """The table holds what the first n rows mean, and no STATE is ahead of it; a full load is there whole or not."""
     table, bookmark = found(folder), (state or {}).get("bookmarks", {}).get("s", {})
-    if tap.full:
+    if tap.replaces:
         assert table in (OLD, tap.table(ROWS))
-        assert table == tap.table(ROWS) or "n" not in bookmark
+        assert table == tap.table(ROWS) or bookmark.get("n", 0) < ROWS
     else:
         assert table in [tap.table(rows) for rows in range(bookmark.get("n", 0), ROWS + 1)]
 
@@ -115,17 +153,37 @@ def test_any_point(name: str, signum: int, tmp_path: Path, nursery: Nursery) -> 
     tap, dice = TAPS[name], random.Random(f"{name} {signum}")
     (whole := tmp_path / "whole").mkdir()
     before(tap, whole, nursery)
-    points = nursery.run(whole, tap.messages(None), batch_size_rows=7).points
+    points = nursery.run(whole, tap.messages(None), batch_size_rows=7, **tap.config).points
     assert points > 200
 
-    for seed in range(SEEDS // 2):
+    for seed in range(SEEDS):
         (folder := tmp_path / str(seed)).mkdir()
         before(tap, folder, nursery)
-        ended = nursery.run(folder, tap.messages(None), batch_size_rows=7, point=dice.randint(1, points), signum=signum)
-        state = ended.states[-1] if ended.states else None
+        at = dice.randint(1, points)
+        ended = nursery.run(folder, tap.messages(None), batch_size_rows=7, point=at, signum=signum, **tap.config)
 
-        assert ended.code in ({-9, 0} if signum == signal.SIGKILL else {143, 0}), ended.log
-        check_first_run(tap, folder, state)
-        resumed = nursery.run(folder, tap.messages(state), batch_size_rows=7)
-        assert resumed.code == 0, resumed.log
-        check_second_run(tap, folder)
+        check(tap, folder, ended, nursery, signum)
+
+
+@pytest.mark.parametrize("name", TAPS)
+@pytest.mark.parametrize("step", range(1, 7))
+def test_each_step_of_a_commit(name: str, step: int, tmp_path: Path, nursery: Nursery) -> None:
+    """A kill before any numbered step of a commit, the last or one on the way, leaves what the next run completes."""
+    tap, place = TAPS[name], STEPS[step]
+    for time in (1, 3):
+        (folder := tmp_path / f"{step} {time}").mkdir()
+        before(tap, folder, nursery)
+        ended = nursery.run(folder, tap.messages(None), batch_size_rows=7, step=[place, time], **tap.config)
+
+        assert ended.code == -9 or time > 1
+        check(tap, folder, ended, nursery, signal.SIGKILL)
+
+
+def check(tap: Tap, folder: Path, ended: Ended, nursery: Nursery, signum: int) -> None:
+    """The run ended as it should, with a table and a STATE that agree; the next run completes them."""
+    state = ended.states[-1] if ended.states else None
+    assert ended.code in ({-9, 0} if signum == signal.SIGKILL else {143, 0}), ended.log
+    check_first_run(tap, folder, state)
+    resumed = nursery.run(folder, tap.messages(state), batch_size_rows=7, **tap.config)
+    assert resumed.code == 0, resumed.log
+    check_second_run(tap, folder)
