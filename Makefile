@@ -35,6 +35,7 @@ docs: .venv/bin/uv  ## build/site, warnings as errors
 bench: .venv/bin/uv  ## the figures, in interleaved rounds
 	@$(RUN) -m tools.setup workspace meltano
 	@$(RUN) -m bench.postgres_delta
+	@$(RUN) -m bench.records
 
 install: .venv/bin/uv  ## Meltano and its plugins, ready for `.venv-meltano/bin/meltano run`
 	@$(RUN) -m tools.setup workspace meltano
