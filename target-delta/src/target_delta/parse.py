@@ -98,15 +98,18 @@ class RecordParser:
         parsed = self._parsed(arrays, extracted, version)
         return None if any(parsed.rows.column(key).null_count for key in self._schema.keys) else parsed
 
-    def _envelopes(self, messages: list[Any]) -> tuple[Sequence[Any], pa.Array, pa.Array]:
-        if self._bare or not messages:
-            return messages, pa.nulls(len(messages), _INSTANT), pa.nulls(len(messages), pa.int64())
+    def _envelopes(self, messages: list[Any]) -> tuple[Sequence[Any], pa.Array | None, pa.Array | None]:
+        """Return the records, and what the envelopes say beside them, or None where none says it."""
+        if self._bare:
+            return messages, None, None
         times = [message.time_extracted for message in messages]  # half of what attrgetter takes
         versions = [message.version for message in messages]
-        extracted = pa.nulls(len(times), _INSTANT)
+        extracted = version = None
         if times.count(None) < len(times):
             extracted = temporal.instants(pa.array(times, pa.string()))
-        return [message.record for message in messages], extracted, pa.array(versions, pa.int64())
+        if versions.count(None) < len(versions):
+            version = pa.array(versions, pa.int64())
+        return [message.record for message in messages], extracted, version
 
     def _one_by_one(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> Parsed:
         rows = self._careful.read(lines, start, on_invalid)
@@ -114,10 +117,11 @@ class RecordParser:
         extracted = pa.array([row.extracted_at for row in rows], _INSTANT)
         return self._parsed(arrays, extracted, pa.array([row.version for row in rows], pa.int64()))
 
-    def _parsed(self, arrays: list[pa.Array], extracted: pa.Array, version: pa.Array) -> Parsed:
-        omitted = pa.nulls(len(version)) if self._omitted is None else arrays[self._omitted]
+    def _parsed(self, arrays: list[pa.Array], extracted: pa.Array | None, version: pa.Array | None) -> Parsed:
+        omitted = None if self._omitted is None else arrays[self._omitted]
         rows = pa.RecordBatch.from_arrays(arrays[: len(self._schema.columns)], schema=self._schema.arrow)
-        return Parsed(rows, *(None if one.null_count == len(one) else one for one in (extracted, omitted, version)))
+        beside = (extracted, omitted, version)
+        return Parsed(rows, *(None if one is None or one.null_count == len(one) else one for one in beside))
 
 
 @contextmanager

@@ -145,7 +145,7 @@ def _lists(column: Column) -> Build:
     build_elements = _BUILDS.get(element.kind, _plain)(element)
 
     def build(values: Sequence[Any]) -> pa.Array:
-        if not any(values) and values.count(None) == len(values):  # the usual case of `_sdc_omitted`
+        if values.count(None) == len(values):  # the usual case of `_sdc_omitted`
             return pa.nulls(len(values), column.type)
         lengths = pa.array([len(value) if value else 0 for value in values], pa.int32())
         offsets = pa.concat_arrays([pa.array([0], pa.int32()), pc.cumulative_sum(lengths)])
