@@ -66,6 +66,11 @@ CASES = {
         "x: keys must hold a column of the parent (p), or own_keys must say why not",
     ),
     "drop": ([row(keys=("id",), drop=("id",))], "x: drop: id is a key"),
+    "page-size": (
+        [row(pages=pages.Offset(size=500, max_size=200))],
+        "x: pages: size 500 is above the vendor's maximum 200",
+    ),
+    "page-size-0": ([row(pages=pages.Offset(size=0))], "x: pages: size 0 is less than 1"),
     "renames": ([row(renames={"a": "c", "b": "c"})], "x: renames: 2 fields would be c"),
 }
 

@@ -395,6 +395,32 @@ def test_a_row_limit_below_the_page_still_gets_on(api: FakeApi, tries: Any, sche
     assert seen == [1, 2, 3, 3, 4, 5, 5, 6, 7, 7]
 
 
+@pytest.mark.parametrize(("wanted", "asked"), [(None, "4"), (3, "3"), (9, "4")], ids=["row", "lower", "higher"])
+def test_a_person_may_lower_the_page_size(
+    wanted: int | None, asked: str, api: FakeApi, tries: Any, schema: Schema
+) -> None:
+    """`page_size` makes pages shorter, never longer than the row says; all records come either way."""
+    api.route("/items", Collection(rows=[item(n) for n in range(1, 8)]))
+    items = row(schema, pages=pages.Offset(size_param="limit", size=4, max_size=10, short_is_last=True))
+
+    done = tries.run(items, **({"page_size": wanted} if wanted else {}))
+
+    assert {one.query["limit"] for one in api.asked} == {asked}
+    assert ids(done.records("items")) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_page_size_above_the_vendors_maximum(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """Many servers cut a page that is too long in silence: it is refused before anything is asked."""
+    items = row(schema, pages=pages.Offset(size_param="limit", size=4, max_size=10))
+
+    done = tries.run(items, page_size=11)
+
+    assert str(done.error) == (
+        "the rows cannot be used: items: the setting page_size 11 is above the vendor's maximum 10; correct them"
+    )
+    assert api.asked == []
+
+
 def test_states_are_seconds_apart(api: FakeApi, tries: Any, schema: Schema) -> None:
     """By default at most one STATE in 5 s leaves between the pages: a quick run writes one at its end."""
     api.route("/items", Collection(rows=[item(n) for n in range(1, 12)], bookmark="at"))

@@ -27,10 +27,15 @@ def check_rows(
     endpoints: Sequence[Endpoint],
     settings: Collection[str],
     schemas: Mapping[str, Mapping[str, object]],
+    page_size: int | None = None,
 ) -> None:
-    """Raise one error with everything that is wrong with the rows."""
-    if wrong := [*structure(source, endpoints, settings), *columns(endpoints, schemas)]:
-        raise SettingsError("the rows cannot be used: " + "; ".join(wrong), remedy="correct the rows")
+    """Raise one error with everything that is wrong with the rows, and with the page size that a person wants."""
+    if wrong := [
+        *structure(source, endpoints, settings),
+        *columns(endpoints, schemas),
+        *_wanted_size(endpoints, page_size),
+    ]:
+        raise SettingsError("the rows cannot be used: " + "; ".join(wrong), remedy="correct them")
 
 
 def structure(source: Source, endpoints: Sequence[Endpoint], settings: Collection[str]) -> Iterator[str]:
@@ -42,7 +47,7 @@ def structure(source: Source, endpoints: Sequence[Endpoint], settings: Collectio
         yield f"source: {{{name}}} is no setting{_near(name, settings)}"
     rows = {row.name: row for row in endpoints}
     for row in endpoints:
-        for check in (_placeholders, _parents, _paths, _bookmarks):
+        for check in (_placeholders, _parents, _paths, _bookmarks, _page_size):
             for sentence in check(row, rows, settings):
                 yield f"{row.name}: {sentence}"
 
@@ -129,6 +134,21 @@ def _bookmarks(row: Endpoint, rows: Mapping[str, Endpoint], settings: Collection
             yield f"bookmark {mark.field}: format {mark.format} is unknown"
     if row.window and not row.bookmarks:
         yield "a window needs a bookmark"
+
+
+def _page_size(row: Endpoint, rows: Mapping[str, Endpoint], settings: Collection[str]) -> Iterator[str]:  # noqa: ARG001  # one shape
+    pages = row.pages
+    if pages.size < 1:
+        yield f"pages: size {pages.size} is less than 1"
+    if pages.max_size is not None and pages.size > pages.max_size:
+        yield f"pages: size {pages.size} is above the vendor's maximum {pages.max_size}"
+
+
+def _wanted_size(endpoints: Sequence[Endpoint], wanted: int | None) -> Iterator[str]:
+    for row in endpoints:
+        most = row.pages.max_size
+        if wanted is not None and most is not None and wanted > most:
+            yield f"{row.name}: the setting page_size {wanted} is above the vendor's maximum {most}"
 
 
 def _reaches(row: Endpoint, name: str, rows: Mapping[str, Endpoint], passed: set[str]) -> bool:

@@ -6,7 +6,7 @@ Takes the request that was sent and its answer; gives the next request, or None 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -14,6 +14,7 @@ from singerkit.rest import selector
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     from singerkit.rest.message import Answer, Place, Request
 
@@ -26,9 +27,15 @@ class Pages:
     size_param: str | None = None
     """The server's parameter for the page size, or none where it has none."""
     size: int = 100
-    """How many records to ask for; at most the server's maximum."""
+    """How many records to ask for; the setting `page_size` lowers it."""
+    max_size: int | None = None
+    """The server's maximum; more is refused before anything is asked, since many servers cut in silence."""
     into: Place = "query"
     """Where the page parameters go: into the address or into the JSON body."""
+
+    def at_most(self, size: int | None) -> Self:
+        """Return the style with pages no longer than a person wants; a server without a parameter has its own."""
+        return replace(self, size=min(size, self.size)) if size and self.size_param else self
 
     def first(self, request: Request) -> Request:
         """Return the request for the first page."""

@@ -52,6 +52,13 @@ SETTINGS: tuple[Setting, ...] = (
         "max_rows", "integer", "Row limit", "Rows of each stream at most; the next run goes on.", schema=_AT_LEAST_ONE
     ),
     Setting(
+        "page_size",
+        "integer",
+        "Page size",
+        "Records of a page at most. Unset: as each stream's row says. Above a vendor's maximum: refused.",
+        schema=_AT_LEAST_ONE,
+    ),
+    Setting(
         "concurrency",
         "integer",
         "Concurrency",
@@ -139,7 +146,8 @@ class RestTap(ArrowTap):
     @cached_property
     def rows(self) -> Mapping[str, Endpoint]:
         """All rows by the name of their stream."""
-        return {row.name: row for row in self.endpoint_rows()}
+        size = self.config.get("page_size")
+        return {row.name: replace(row, pages=row.pages.at_most(size)) for row in self.endpoint_rows()}
 
     @cached_property
     def redact(self) -> Callable[[str], str]:
@@ -197,8 +205,9 @@ class RestTap(ArrowTap):
     def discover_streams(self) -> Sequence[RestStream]:
         """Return a stream for each row; wrong rows are refused all at once."""
         schemas = schema.schemas(self.rows, self.schema_folder())
-        check.check_rows(self.plain_source(), self.endpoint_rows(), self.known_names(), schemas)
-        return [RestStream(self, row, schemas[row.name]) for row in self.endpoint_rows()]
+        size = self.config.get("page_size")
+        check.check_rows(self.plain_source(), self.endpoint_rows(), self.known_names(), schemas, size)
+        return [RestStream(self, row, schemas[name]) for name, row in self.rows.items()]
 
     def batch_writer(self, stream: str, columns: pa.Schema) -> BatchWriter:
         """Return the writer of a stream's batch files, in a folder of this run."""
