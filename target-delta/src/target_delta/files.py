@@ -29,11 +29,14 @@ _MS = 1000
 
 @dataclass(frozen=True)
 class Layout:
-    """How data files are written: the codec, and the size in bytes at which the next file begins."""
+    """How data files are written: codec, size in bytes at which the next file begins, row groups, dictionaries."""
 
     codec: str = "zstd"
     level: int | None = 1
     file_bytes: int = 64 << 20
+    row_group_rows: int = ROW_GROUP_ROWS
+    dictionary_share: float = DICTIONARY_SHARE
+    """The share of distinct values in the sample up to which a column gets a dictionary."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class FileWriter:
         self._waiting.append(table)
         self._waiting_rows += table.num_rows
         self.waiting_bytes += table.nbytes
-        if self._waiting_rows >= ROW_GROUP_ROWS:
+        if self._waiting_rows >= self.layout.row_group_rows:
             self._write_groups(whole=True)
 
     def spill(self) -> None:
@@ -127,7 +130,7 @@ class FileWriter:
         if not self._waiting:
             return
         rows = pa.concat_tables(self._waiting)
-        count = rows.num_rows - rows.num_rows % ROW_GROUP_ROWS if whole else rows.num_rows
+        count = rows.num_rows - rows.num_rows % self.layout.row_group_rows if whole else rows.num_rows
         self._file().write(rows.slice(0, count))
         rest = rows.slice(count)
         self._waiting, self._waiting_rows = ([rest], rest.num_rows) if rest.num_rows else ([], 0)
@@ -164,7 +167,7 @@ class _OpenFile:
     def write(self, rows: pa.Table) -> None:
         if self.writer is None:
             if self.owner.dictionary is None:
-                self.owner.dictionary = dictionary_columns(rows.slice(0, SAMPLE_ROWS))
+                self.owner.dictionary = dictionary_columns(rows.slice(0, SAMPLE_ROWS), self.layout.dictionary_share)
             self.writer = pq.ParquetWriter(
                 self.sink,
                 self.schema,
@@ -174,7 +177,7 @@ class _OpenFile:
                 write_page_index=False,
             )
         self.nan |= _with_nan(rows, self.nan)
-        self.writer.write_table(rows, row_group_size=ROW_GROUP_ROWS)
+        self.writer.write_table(rows, row_group_size=self.layout.row_group_rows)
 
     def finish(self) -> DataFile:
         self.writer.close()
@@ -196,9 +199,9 @@ class _OpenFile:
         self.sink.close()
 
 
-def dictionary_columns(sample: pa.Table) -> list[str]:
+def dictionary_columns(sample: pa.Table, share: float) -> list[str]:
     """Return the columns whose values repeat so often that a dictionary makes the file smaller and faster."""
-    most = max(1, int(sample.num_rows * DICTIONARY_SHARE))
+    most = int(sample.num_rows * share) or (1 if share else -1)
     kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_date, pa.types.is_decimal)
     return [
         column.name

@@ -104,6 +104,17 @@ ROWS = (
         default=64, schema={"minimum": 1},
     ),
     Setting(
+        "row_group_rows", "integer", "Row group",
+        "Rows of a row group, which is what memory holds of a file while it is written or read; smaller ones cost CPU.",
+        default=131_072, schema={"minimum": 1024},
+    ),
+    Setting(
+        "dictionary_share", "number", "Dictionary share",
+        "A column of texts, dates or decimals gets a dictionary where no more than this share of its first 32,768 "
+        "values differ: 0 gives none to any column, 1 one to each.",
+        default=0.2, schema={"minimum": 0, "maximum": 1},
+    ),
+    Setting(
         "add_record_metadata", "boolean", "Record metadata",
         "Whether each row says when it was extracted, received and batched (_sdc_ columns).", default=False,
     ),
@@ -131,6 +142,8 @@ class Settings:
     max_memory_mb: int
     compression: str
     file_size_mb: int
+    row_group_rows: int
+    dictionary_share: float
     add_record_metadata: bool
     report_file: str | None
 

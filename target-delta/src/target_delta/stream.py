@@ -14,7 +14,7 @@ from target_delta.batches import delete, read_batches
 from target_delta.buffer import Buffer
 from target_delta.commit import Committer
 from target_delta.errors import InvalidRecordError, MissingKeyError
-from target_delta.files import ROW_GROUP_ROWS, Layout
+from target_delta.files import Layout
 from target_delta.full_load import Stager
 from target_delta.ledger import full_load_of
 from target_delta.loaders import Appender, Loader, Skipper, SoFar, Upserter
@@ -233,7 +233,9 @@ class Stream:
         run.report.add(self.name, rows=rows.num_rows, received_bytes=size)
         if run.settings.complete(self._batch.rows, self._batch.bytes):
             self.flush()
-        elif self._loader.streams and (self.buffer.rows >= ROW_GROUP_ROWS or self.buffer.bytes >= SLICE_BYTES):
+        elif self._loader.streams and (
+            self.buffer.rows >= run.settings.row_group_rows or self.buffer.bytes >= SLICE_BYTES
+        ):
             self._write_ahead()
 
     def _write_ahead(self) -> None:
@@ -319,7 +321,9 @@ class Stream:
     def _layout(self) -> Layout:
         chosen = self.run.settings
         level = 1 if chosen.compression in {"zstd", "gzip"} else None
-        return Layout(chosen.compression, level, chosen.file_size_mb << 20)
+        return Layout(
+            chosen.compression, level, chosen.file_size_mb << 20, chosen.row_group_rows, chosen.dictionary_share
+        )
 
     def _stamped(self, rows: pa.RecordBatch, extracted_at: pa.Array | None) -> pa.RecordBatch:
         now = datetime.now(UTC)
