@@ -395,6 +395,35 @@ def test_a_row_limit_below_the_page_still_gets_on(api: FakeApi, tries: Any, sche
     assert seen == [1, 2, 3, 3, 4, 5, 5, 6, 7, 7]
 
 
+@pytest.mark.parametrize("style", ["offset", "link", "single"])
+def test_a_full_load_goes_on_inside_a_page(style: Any, api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A row limit below the page's size gets on: the place holds how many rows of the page are given."""
+    api.route("/items", Collection(rows=[item(n) for n in range(1, 8)], style=style, size=5))
+    items = row(
+        schema, pages={**STYLES, "offset": pages.Offset()}[style], records="$.data" if style == "offset" else "$"
+    )
+    state: dict[str, Any] = {}
+    seen: list[int] = []
+
+    for _ in range(4):
+        done = tries.run(items, state=state, max_rows=2)
+        state, seen = done.state, seen + ids(done.records("items"))
+
+    assert seen == [1, 2, 3, 4, 5, 6, 7]
+    assert state["bookmarks"]["items"] == {}
+
+
+def test_a_row_limit_that_cannot_get_on_says_so(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """Where no order is promised, or a parent has more rows than a run wants, the next run begins at the same place."""
+    with_parts(api, 4)
+    unordered = tries.run(incremental(schema, order=None), max_rows=1)
+    family = tries.run(row(schema, pages=STYLES["offset"], selected=False), child(schema), max_rows=1)
+
+    said = "max_rows is reached before the place to go on from moved; the next run reads the same rows: raise max_rows"
+    assert said in unordered.log
+    assert said in family.log
+
+
 @pytest.mark.parametrize(("wanted", "asked"), [(None, "4"), (3, "3"), (9, "4")], ids=["row", "lower", "higher"])
 def test_a_person_may_lower_the_page_size(
     wanted: int | None, asked: str, api: FakeApi, tries: Any, schema: Schema

@@ -41,4 +41,4 @@ def test_a_style_of_another_package_is_a_word(tmp_path: Path) -> None:
         timeout=60,
     )
 
-    assert said.stdout == "Spiral(size_param=None, size=100, into='query', turns=3)\n", said.stderr
+    assert said.stdout == "Spiral(size_param=None, size=100, max_size=None, into='query', turns=3)\n", said.stderr

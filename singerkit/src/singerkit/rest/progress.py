@@ -27,6 +27,8 @@ class Span:
     since: Any = None
     until: Any = None
     token: Mapping[str, Any] | None = None
+    passed: int = 0
+    """How many rows of the first page the last run gave."""
 
 
 class Progress(abc.ABC):
@@ -55,6 +57,9 @@ class Progress(abc.ABC):
         """Return whether nothing after this page can be new."""
         return False
 
+    def cut(self, given: int) -> None:  # noqa: ARG002  # for walks that have no bookmark
+        """Take note that only so many rows of the page are given: the run wants no more."""
+
     def capped(self, span: Span) -> None:  # noqa: ARG002  # for walks that can halve a span
         """Take note that the vendor cut the results of a span."""
         raise SafetyStopError(
@@ -67,21 +72,26 @@ class Progress(abc.ABC):
 class Full(Progress):
     """A full load: no bookmark, but a place to resume at while it is unfinished."""
 
-    def __init__(self, stream: str, resume: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, stream: str, resume: Mapping[str, Any] | None = None, passed: int = 0) -> None:
         super().__init__(stream)
-        self.token = resume
+        self.token, self.passed = resume, passed
 
     def spans(self) -> Iterator[Span]:
         """Yield one open span, from the place where the last run stopped."""
-        yield Span(token=self.token)
+        yield Span(token=self.token, passed=self.passed)
 
     def saw(self, page: Seen, following: Request | None) -> None:  # noqa: ARG002  # not needed here
         """Remember the next page."""
-        self.token = following.token() if following else None
+        self.token, self.passed = following.token() if following else None, 0
+
+    def cut(self, given: int) -> None:
+        """Stay at the page, and remember how much of it is given: a page may be longer than a run."""
+        self.passed = given
 
     def state(self) -> dict[str, Any]:
-        """Return the place of the next page."""
-        return {"resume": self.token} if self.token else {}
+        """Return the place of the next row: its page, and how many rows of that are passed over."""
+        place = {"resume": self.token, "passed": self.passed}
+        return {name: value for name, value in place.items() if value}
 
     def finished(self) -> dict[str, Any]:
         """Return nothing: the load is complete."""

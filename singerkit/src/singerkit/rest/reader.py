@@ -19,7 +19,7 @@ from singerkit.rest.endpoint import ReadCall
 from singerkit.rest.fanout import Context, Families, FamilyState
 from singerkit.rest.lanes import in_order
 from singerkit.rest.output import Rows
-from singerkit.rest.reading import ENOUGH, Piece, Reading
+from singerkit.rest.reading import ENOUGH, STUCK, Piece, Reading
 from singerkit.rest.shape import Shaper
 from singerkit.rest.walk import StopStreamError
 
@@ -63,12 +63,13 @@ class Reader:
 
     def items(self) -> Iterator[Item]:
         """Yield rows and bookmarks until all is read, or as many rows as the run wants."""
-        left = self.run.max_rows
+        left, moved = self.run.max_rows, False
         for item in self._families() if self.endpoint.parents else self._alone():
+            moved = moved or not isinstance(item, Rows)
             if isinstance(item, Rows) and left is not None:
                 if item.num_rows > left:
                     yield item.slice(0, left)
-                    raise StopStreamError(ENOUGH)
+                    raise StopStreamError(ENOUGH if moved else STUCK)
                 left -= item.num_rows
             yield item
 
@@ -129,7 +130,7 @@ class Reader:
 
     def _progress(self, mark: Bookmark | None, before: Mapping[str, Any], resume: Any) -> Progress:
         if mark is None:
-            return progress.Full(self.endpoint.name, resume)
+            return progress.Full(self.endpoint.name, resume, int(before.get("passed", 0)))
         if self.endpoint.read is not None:
             mark = progress.without_order(mark)  # what a function yields has no promised order
         window = self.endpoint.window.days if self.endpoint.window else None

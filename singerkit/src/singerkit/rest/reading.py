@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from singerkit.rest.walk import Page, Sender
 
 ENOUGH = "max_rows is reached"
+STUCK = "max_rows is reached before the place to go on from moved; the next run reads the same rows: raise max_rows"
 
 
 @dataclass(frozen=True)
@@ -66,24 +67,28 @@ class Reading:
 
     def _span(self, span: Span, progress: Progress) -> Iterator[Piece]:
         came = given = 0
+        passed, before = span.passed, progress.state()
         for page in walk.pages(self.sender, self.endpoint, self.request(span), parent=self.parent):
             came += len(page.records)
             capped = self._capped(page, came)
             if capped and self.endpoint.window and self.endpoint.window.total:
                 progress.capped(span)
                 return
-            rows = self.shaper.rows(page.records, self.parent)
-            cut = self.most is not None and given + len(rows) > self.most
-            rows = rows[: self.most - given] if cut and self.most is not None else rows
+            rows = self.shaper.rows(page.records, self.parent)[passed:]
+            left = len(rows) if self.most is None else self.most - given
+            cut, rows = len(rows) > left, rows[:left]
             given += len(rows)
             seen = bookmarks.seen(self.bookmark, rows, self.endpoint.name) if self.bookmark else Seen()
-            if not cut or self.bookmark is not None:  # a full load goes on with the page that was cut
+            if cut and self.bookmark is None:
+                progress.cut(passed + len(rows))
+            else:
                 progress.saw(seen, page.following)
+            passed = 0
             if capped:
                 progress.capped(span)
             yield Piece(self._new(rows, span), progress.state())
             if cut:
-                raise walk.StopStreamError(ENOUGH)
+                raise walk.StopStreamError(ENOUGH if progress.state() != before else STUCK)
             if capped or progress.enough(seen):
                 return
 
