@@ -57,8 +57,9 @@ class Progress(abc.ABC):
         """Return whether nothing after this page can be new."""
         return False
 
-    def cut(self, given: int) -> None:  # noqa: ARG002  # for walks that have no bookmark
-        """Take note that only so many rows of the page are given: the run wants no more."""
+    def paused(self, page: Seen, given: int) -> None:  # noqa: ARG002  # a bookmark follows the rows themselves
+        """Take note of the part of a page, its first `given` rows, after which the run wants no more."""
+        self.saw(page, None)
 
     def capped(self, span: Span) -> None:  # noqa: ARG002  # for walks that can halve a span
         """Take note that the vendor cut the results of a span."""
@@ -84,7 +85,7 @@ class Full(Progress):
         """Remember the next page."""
         self.token, self.passed = following.token() if following else None, 0
 
-    def cut(self, given: int) -> None:
+    def paused(self, page: Seen, given: int) -> None:  # noqa: ARG002  # not needed here
         """Stay at the page, and remember how much of it is given: a page may be longer than a run."""
         self.passed = given
 

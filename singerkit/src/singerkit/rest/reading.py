@@ -79,8 +79,8 @@ class Reading:
             cut, rows = len(rows) > left, rows[:left]
             given += len(rows)
             seen = bookmarks.seen(self.bookmark, rows, self.endpoint.name) if self.bookmark else Seen()
-            if cut and self.bookmark is None:
-                progress.cut(passed + len(rows))
+            if cut:
+                progress.paused(seen, passed + len(rows))
             else:
                 progress.saw(seen, page.following)
             passed = 0
