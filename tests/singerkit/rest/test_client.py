@@ -1,12 +1,14 @@
 """The client over real sockets: what passes is retried, what is permanent fails at once in the vendor's words."""
 
 import gzip
+import json
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -309,15 +311,119 @@ def test_client_credentials(api: FakeApi) -> None:
     assert api.asked[0].body == {**asked, "scope": "a b", "audience": "x"}
 
 
-def test_a_refresh_token_is_rotated(api: FakeApi) -> None:
-    """The refresh token that came last is used next; a token near its end is renewed before it is used."""
+def test_a_refresh_token_is_rotated(api: FakeApi, tmp_path: Path) -> None:
+    """The refresh token that came last is used next; a token at its end is renewed before it is used."""
+    tokens(api, expires_in=0)
+    one = client(api, oauth(api, refresh_token="r0", token_file=str(tmp_path / "t")))
+
+    one.send(get(api))
+    one.send(get(api))
+
+    assert refreshed(api) == ["r0", "r1"]
+
+
+def refreshed(api: FakeApi) -> list[str]:
+    return [asked.body["refresh_token"] for asked in api.asked if asked.path == "/token"]
+
+
+def test_a_rotated_refresh_token_is_there_for_the_next_run(api: FakeApi, tmp_path: Path) -> None:
+    """Each run begins with what the run before it left: a good token is used, else the newest refresh token."""
+    tokens(api, expires_in=3600)
+    file = tmp_path / "logins" / "acme.json"
+    login = oauth(api, refresh_token="r0", token_file=str(file))
+    client(api, login).send(get(api))
+
+    client(api, login).send(get(api))
+    api.trouble(Trouble(status=401, path="/items"))
+    client(api, login).send(get(api))
+
+    assert refreshed(api) == ["r0", "r1"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (json.loads(file.read_text())["access_token"], json.loads(file.read_text())["refresh_token"]) == ("t2", "r2")
+
+
+def test_a_new_refresh_token_in_the_settings_begins_anew(api: FakeApi, tmp_path: Path) -> None:
+    """Who logs in again and puts the new refresh token into the settings is not held to the old file."""
+    tokens(api, expires_in=3600)
+    file = str(tmp_path / "t")
+    client(api, oauth(api, refresh_token="r0", token_file=file)).send(get(api))
+
+    client(api, oauth(api, refresh_token="again", token_file=file)).send(get(api))
+
+    assert refreshed(api) == ["r0", "again"]
+
+
+def test_runs_that_share_a_token_file_renew_once(api: FakeApi, tmp_path: Path) -> None:
+    """A refresh token is spent once: the second run waits for the first, and uses what that left."""
+    tokens(api, expires_in=3600)
+    login = oauth(api, refresh_token="r0", token_file=str(tmp_path / "t"))
+
+    threads = [threading.Thread(target=client(api, login).send, args=(get(api),)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert refreshed(api) == ["r0"]
+
+
+def test_a_rotation_that_nothing_keeps(api: FakeApi) -> None:
+    """Where the server rotates and no file is set, the run ends at the rotation; a row that knows ends before it."""
+    tokens(api)
+
+    with pytest.raises(CredentialsError) as caught:
+        client(api, oauth(api, refresh_token="r0")).send(get(api))
+    with pytest.raises(SettingsError) as known:
+        client(api, oauth(api, refresh_token="r0", rotates=True))
+
+    where = "set `token_file` in the row's `auth`, so that the next run has the new one"
+    assert str(caught.value) == (
+        "the server has replaced the refresh token, and nothing keeps the new one; "
+        f"{where}, and log in again: the old refresh token may be spent"
+    )
+    assert str(known.value) == f"this server replaces the refresh token at each use; {where}"
+    assert refreshed(api) == ["r0"]
+
+
+def test_a_refresh_token_that_is_spent(api: FakeApi) -> None:
+    """A login that is refused is a matter of credentials, whatever status the server chose: exit 5, and what to do."""
+    api.route("/token", Reply({"error": "invalid_grant", "error_description": "token was revoked"}, 400))
+
+    with pytest.raises(CredentialsError) as caught:
+        client(api, oauth(api, refresh_token="r0")).send(get(api), SENDING)
+
+    assert str(caught.value) == (
+        "the server refuses this: token was revoked (request=POST /token, host=127.0.0.1, status=400); "
+        "check the credentials of the login; where it is a refresh token, log in again and set the new one"
+    )
+
+
+def test_a_token_file_that_others_can_read(api: FakeApi, tmp_path: Path) -> None:
+    """Such a file is not used, and the error says what to do."""
+    tokens(api)
+    file = tmp_path / "t"
+    login = oauth(api, refresh_token="r0", token_file=str(file))
+    client(api, login).send(get(api))
+    file.chmod(0o644)
+
+    with pytest.raises(CredentialsError) as caught:
+        client(api, login).send(get(api))
+
+    assert str(caught.value) == (
+        f"the token file can be read by others (token_file={file}, mode=0644); chmod 600 it if nobody has read it; "
+        "otherwise run again without this file, with a new refresh token in the settings"
+    )
+
+
+def test_a_token_that_lives_seconds_is_used_more_than_once(api: FakeApi) -> None:
+    """A minute before its end would be before its beginning: of a short life a fifth is early enough."""
     tokens(api, expires_in=30)
-    one = client(api, oauth(api, refresh_token="r0"))
+    one = client(api, oauth(api))
 
     one.send(get(api))
     one.send(get(api))
 
-    assert [asked.body["refresh_token"] for asked in api.asked if asked.path == "/token"] == ["r0", "r1"]
+    assert [asked.path for asked in api.asked] == ["/token", "/items", "/items"]
 
 
 def test_a_token_that_ends_during_the_run_is_renewed_once(api: FakeApi) -> None:

@@ -77,7 +77,7 @@ class Client:
         self.stopping = threading.Event()
         self.sent = 0
         self.counting = threading.Lock()
-        self.signer = source.auth.signer(lambda request: self._asked(request, Sending(), signed=False)[1])
+        self.signer = source.auth.signer(lambda request: self._asked(request, Sending(is_login=True), signed=False)[1])
 
     def send(self, request: Request, sending: Sending | None = None) -> tuple[Verdict, Answer]:
         """Return an answer that may be read, ignored or ends something; every other end is an error.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 UNREACHABLE = "it cannot be reached"
 BAD_CERTIFICATE = "its certificate is not accepted"
 _FOR_ALL = frozenset({UNREACHABLE, BAD_CERTIFICATE})  # no stream would fare better: the run ends
+_LOG_IN = "check the credentials of the login; where it is a refresh token, log in again and set the new one"
 _WORDS = 300  # characters of a vendor's words that an error repeats
 
 
@@ -33,6 +34,8 @@ class Sending:
     rules: Sequence[Rule] = ()
     scopes: Sequence[str] = ()
     scopes_help: str = ""
+    is_login: bool = False
+    """Whether this is a login: whatever it is refused for, the credentials are the matter."""
 
 
 def gave_up(request: Request, sending: Sending, why: str) -> SingerkitError:
@@ -53,6 +56,8 @@ def refused(
     what = f"the server refuses this: {words}" if words else "the server refuses this"
     named = {} if answer.status == 401 else _of(sending)  # bad credentials meet every stream: the run ends
     facts = {**named, **place(request), "status": answer.status}
+    if sending.is_login:
+        return CredentialsError(what, **facts, remedy=_LOG_IN)
     if answer.status in {401, 403}:
         grant = f"grant {', '.join(sending.scopes)}" if sending.scopes else "check the credentials"
         where = f" ({sending.scopes_help})" if sending.scopes_help else ""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from singerkit.rest.signers import Send
 
 _EARLY_S = 60  # a token is renewed this long before it ends, so that no request meets its end
+_SHARE = 5  # of a token that lives seconds, a fifth is early enough
+_SET_FILE = "set `token_file` in the row's `auth`, so that the next run has the new one"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -59,7 +61,7 @@ class TokenAuth(Auth):
         if not isinstance(value, str) or not value:
             raise CredentialsError("the login gave no token", at=self.path, remedy="check the settings of the login")
         lasts = selector.value("expires_in", answer.body)
-        renew_at = now_s + max(0.0, float(lasts) - _EARLY_S) if lasts is not None else None
+        renew_at = None if lasts is None else now_s + max(0.0, float(lasts) - min(_EARLY_S, float(lasts) / _SHARE))
         rotated = selector.value("refresh_token", answer.body)
         return Token(value, renew_at, rotated or (before.refresh if before else None))
 
@@ -81,6 +83,30 @@ class OAuth2(TokenAuth):
     """Scopes to ask for, separated by spaces."""
     extra: Mapping[str, str] = field(default_factory=dict)
     """Other fields of the token request, such as `audience`."""
+    token_file: str | None = None
+    """File that keeps the refresh token from run to run, where the server replaces it; made with mode 0600."""
+    rotates: bool = False
+    """Whether the server is known to replace the refresh token: then nothing is asked without a `token_file`."""
+
+    def signer(self, send: Send) -> Signer:
+        """Return a signer that keeps the refresh token in the file, where there is one."""
+        if self.refresh_token and self.token_file:
+            from singerkit.rest.kept import KeptSigner
+
+            return KeptSigner(self, send)
+        if self.refresh_token and self.rotates:
+            raise SettingsError("this server replaces the refresh token at each use", remedy=_SET_FILE)
+        return super().signer(send)
+
+    def token(self, answer: Answer, before: Token | None, now_s: float) -> Token:
+        """Return the token; one whose refresh token was replaced and would be lost at the end of the run is refused."""
+        token = super().token(answer, before, now_s)
+        if self.refresh_token and not self.token_file and token.refresh not in (None, self.refresh_token):
+            remedy = f"{_SET_FILE}, and log in again: the old refresh token may be spent"
+            raise CredentialsError(
+                "the server has replaced the refresh token, and nothing keeps the new one", remedy=remedy
+            )
+        return token
 
     def request(self, before: Token | None) -> Request:
         """Return the token request of RFC 6749, sections 4.4 and 6."""
