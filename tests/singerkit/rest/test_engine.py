@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,7 @@ from singerkit.rest import pages
 from singerkit.rest.bookmarks import Bookmark
 from singerkit.rest.endpoint import Condition, Endpoint, Parent, Window
 from singerkit.rest.rules import Rule
-from singerkit.testing.fake_api import Asked, FakeApi, Reply
+from singerkit.testing.fake_api import Asked, FakeApi, Reply, Trouble
 from singerkit.testing.runner import cut
 from singerkit.testing.served import Collection
 
@@ -221,6 +222,98 @@ def test_fan_out_cut_at_every_state(limit: int, api: FakeApi, tries: Any, schema
         assert written | set(pairs(again.records("parts"))) == every
     last = whole.state["bookmarks"]["parts"]
     assert ("parents" in last, "global" in last) == (limit == 1000, limit == 3)
+
+
+def asked_parents(api: FakeApi) -> int:
+    return sum(asked.path == "/items" for asked in api.asked)
+
+
+@pytest.mark.parametrize(("kept", "walks"), [(100, 1), (4, 2), (5, 1)], ids=["few", "too-many", "just"])
+def test_parents_are_walked_once_for_all_children(
+    kept: int, walks: int, api: FakeApi, tries: Any, schema: Schema
+) -> None:
+    """The second child of a parent finds its rows in memory, unless they are too many; the order is the same."""
+    with_parts(api, 5)
+    one = Parent(stream="items", params={"item_id": "id"})
+    few = Parent(stream="items", params={"item_id": "id"}, fields={"item_id": "id", "seen": "at"}, only_if=(ABOVE_3,))
+    rows = (
+        row(schema, pages=STYLES["offset"], selected=False),
+        child(schema, parents=(one,)),
+        replace(
+            child(schema, name="then", parents=(few,)), schema=schema(id="integer", at="date-time", seen="date-time")
+        ),
+    )
+    source = replace(tries.tap(*rows).source_row, parents_kept=kept)
+
+    done = tries.run(*rows, source=source)
+
+    assert asked_parents(api) == 3 * walks
+    assert pairs(done.records("parts")) == [(n, k) for n in range(1, 6) for k in range(1, n % 4 + 2)]
+    assert pairs(done.records("then")) == [(n, k) for n in (4, 5) for k in range(1, n % 4 + 2)]
+    assert {r["seen"] for r in done.records("then")} == {"2024-01-04T00:00:00Z", "2024-01-05T00:00:00Z"}
+    assert ("too many parents to keep, walked again when needed stream=items kept=4" in done.log) == (walks == 2)
+
+
+ABOVE_3 = Condition(field="id", is_=">", value=3)
+
+
+def test_a_parents_walk_that_failed_is_not_kept(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """Half of the parents would look like all of them: the next child walks anew."""
+    with_parts(api, 5)
+    api.trouble(Trouble(path="/items", status=200, body={"data": [item(1), item(2)]}))
+    api.trouble(Trouble(path="/items", status=403, body={"message": "not now"}))
+    rows = (
+        row(schema, pages=STYLES["offset"], selected=False),
+        child(schema),
+        child(schema, name="then", parents=(Parent(stream="items", params={"item_id": "id"}),)),
+    )
+
+    done = tries.run(*rows)
+
+    assert "the server refuses this: not now (stream=items" in done.log
+    assert {n for n, _ in pairs(done.records("then"))} == {1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("kept", [100, 2], ids=["kept", "walked-again"])
+def test_two_parents_are_combined_without_holding_more_than_is_kept(
+    kept: int, api: FakeApi, tries: Any, schema: Schema
+) -> None:
+    """The second parent's rows are held up to a number; beyond, they are walked once for each row of the first."""
+    with_parts(api, 3)
+    api.route("/months", [{"id": "jan"}, {"id": "feb"}, {"id": "mar"}])
+    api.route("/reports", lambda asked: Reply([{"id": 1}]))
+    rows = (
+        row(schema, pages=STYLES["offset"], selected=False),
+        Endpoint(name="months", path="/months", keys=("id",), schema=schema(id="string"), selected=False),
+        row(
+            schema,
+            name="reports",
+            path="/reports",
+            params={"month": "{month}", "item": "{item_id}"},
+            records="$",
+            keys=("item_id", "month"),
+            parents=(Parent(stream="items", params={"item_id": "id"}), Parent(stream="months", params={"month": "id"})),
+        ),
+    )
+
+    done = tries.run(*rows, source=replace(tries.tap(*rows).source_row, parents_kept=kept))
+
+    assert [(r["item_id"], r["month"]) for r in done.records("reports")] == [
+        (n, month) for n in (1, 2, 3) for month in ("jan", "feb", "mar")
+    ]
+    assert sum(asked.path == "/months" for asked in api.asked) == (1 if kept == 100 else 3)
+
+
+def test_a_family_goes_on_where_its_last_parent_is_gone(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A full load that was cut goes on behind its last parent; where that is gone, it walks all of them."""
+    with_parts(api, 5)
+    rows = (row(schema, pages=STYLES["offset"], selected=False), child(schema))
+    state = next(s for s in tries.run(*rows).states() if s["bookmarks"]["parts"]["full_load"].get("after") == "2")
+    gone = json.loads(json.dumps(state))
+    gone["bookmarks"]["parts"]["full_load"]["after"] = "77"
+
+    assert {n for n, _ in pairs(tries.run(*rows, state=state).records("parts"))} == {3, 4, 5}
+    assert {n for n, _ in pairs(tries.run(*rows, state=gone).records("parts"))} == {1, 2, 3, 4, 5}
 
 
 def test_a_vanished_parent_is_no_error(api: FakeApi, tries: Any, schema: Schema) -> None:

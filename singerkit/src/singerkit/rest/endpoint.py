@@ -185,6 +185,8 @@ class Source:
     """Requests under way at once at most."""
     parents_with_bookmark: int = 1000
     """How many parents get a bookmark of their own before one for all takes over."""
+    parents_kept: int = 100_000
+    """How many parents' rows are kept in memory for the next child; beyond, parents are walked again."""
     resume_hours: float = 24
     """How long a place inside a walk stays good; vendors' cursors expire."""
 

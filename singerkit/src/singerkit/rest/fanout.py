@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from singerkit.rest import bookmarks, lanes, selector, walk
+from singerkit.rest import bookmarks, lanes, parents, walk
 from singerkit.rest.progress import Marks, Span
 from singerkit.rest.reading import Reading
 from singerkit.rest.shape import Shaper
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from singerkit.rest.bookmarks import Bookmark
     from singerkit.rest.endpoint import Condition, Endpoint, Parent, Source
+    from singerkit.rest.parents import Facts, ParentRows
     from singerkit.rest.walk import Sender
 
 
@@ -51,6 +52,7 @@ class Families:
     source: Source
     endpoints: Mapping[str, Endpoint]
     config: Mapping[str, Any]
+    parents: ParentRows
     look: Callable[[], None] = lambda: None
 
     def contexts(self, endpoint: Endpoint, since: Any = None) -> Iterator[Context]:
@@ -65,20 +67,24 @@ class Families:
         if not others:
             yield from self._children(one, since)
             return
-        second = list(self._children(others[0], None))
-        for left, right in itertools.product(self._children(one, since), second):
-            yield left | right
+        for left in self._children(one, since):
+            for right in self._children(others[0], None):  # from memory, or walked again where they are too many
+                yield left | right
 
     def _children(self, parent: Parent, since: Any) -> Iterator[Context]:
         row = self.endpoints[parent.stream]
         row = replace(row, params={**row.params, **parent.query})
         bound = row.bookmark(parent.changed_by) if parent.changed_by else None
-        shaper = Shaper(row)
+        walk = (row.name, repr(sorted(parent.query.items())), parent.changed_by if since is not None else None, since)
+        for found in self.parents.facts(row.name, walk, lambda: self._facts(row, bound, since)):
+            if all(holds(condition, found) for condition in parent.only_if):
+                yield _context(parent, bound, found)
+
+    def _facts(self, row: Endpoint, bound: Bookmark | None, since: Any) -> Iterator[Facts]:
+        shaper, wanted = Shaper(row), parents.paths(row.name, self.endpoints)
         walks = (self._walk(row, bound, shaper, context, since) for context in self.contexts(row))
         for records in itertools.chain.from_iterable(lanes.in_order(walks, self.source.concurrency, self.look)):
-            for record in records:
-                if all(holds(condition, record) for condition in parent.only_if):
-                    yield _context(parent, bound, record)
+            yield from (parents.facts(record, wanted) for record in records)
 
     def _walk(
         self, row: Endpoint, bound: Bookmark | None, shaper: Shaper, above: Context, since: Any
@@ -97,9 +103,9 @@ class Families:
         return pages
 
 
-def holds(condition: Condition, record: Mapping[str, Any]) -> bool:
-    """Return whether a parent's row meets a condition; a field that is not there meets only `!=`."""
-    value = selector.value(condition.field, record)
+def holds(condition: Condition, parent: Facts) -> bool:
+    """Return whether a parent meets a condition; a field that is not there meets only `!=`."""
+    value = parent.get(condition.field)
     match condition.is_:
         case "present":
             return value is not None
@@ -203,17 +209,21 @@ def bound_since(parent: Parent, row: Endpoint, state: Any, now: datetime) -> Any
     return marks.since(marks.read("replication_key_value"))
 
 
-def skipped(contexts: Iterable[Context], after: str | None) -> tuple[list[Context], bool]:
-    """Return the contexts that come after a parent, and whether that parent is still there; else all of them."""
-    every = list(contexts)
-    place = next((at for at, context in enumerate(every) if context.key == after), None)
-    return (every, False) if place is None else (every[place + 1 :], True)
+def after(contexts: Callable[[], Iterable[Context]], key: str) -> Iterator[Context]:
+    """Yield the contexts that come after a parent; all of them where that parent is gone."""
+    met = False
+    for context in contexts():
+        if met:
+            yield context
+        met = met or context.key == key
+    if not met:
+        yield from contexts()
 
 
-def _context(parent: Parent, bound: Bookmark | None, record: Mapping[str, Any]) -> Context:
-    params = {name: selector.value(path, record) for name, path in parent.params.items()}
-    columns = {name: selector.value(path, record) for name, path in parent.columns.items()}
-    changed = record.get(bound.field) if bound else None
+def _context(parent: Parent, bound: Bookmark | None, found: Facts) -> Context:
+    params = {name: found[path] for name, path in parent.params.items()}
+    columns = {name: found[path] for name, path in parent.columns.items()}
+    changed = found[bound.field] if bound else None
     value = None if bound is None or changed is None else bookmarks.comparable(bound.type, changed)
     return Context(params, columns, value)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from singerkit.rest.bookmarks import Bookmark
     from singerkit.rest.client import Client
     from singerkit.rest.endpoint import Endpoint, Source
+    from singerkit.rest.parents import ParentRows
     from singerkit.rest.progress import Progress
 
     Item = Rows | Mapping[str, Any]
@@ -47,6 +48,8 @@ class Run:
     values: Mapping[str, Any]
     """What fills the `{names}` of rows."""
     now: datetime
+    parents: ParentRows
+    """Parents' rows that another child has walked already."""
     start_date: datetime | None = None
     max_rows: int | None = None
 
@@ -114,15 +117,14 @@ class Reader:
     def _contexts(self, family: FamilyState) -> tuple[bool, Iterable[Context]]:
         """Return the contexts still to be walked, and whether some parents were left out."""
         run, parent = self.run, self.endpoint.parents[0]
-        families = Families(run.client, run.source, run.rows, run.values, run.client.look)
+        families = Families(run.client, run.source, run.rows, run.values, run.parents, run.client.look)
         since = None  # a full load is swapped in: it must hold the children of every parent
         if self.mark is not None:
             since = fanout.bound_since(parent, run.rows[parent.stream], family.bound, run.now)
-        contexts = families.contexts(self.endpoint, since)
+        contexts = partial(families.contexts, self.endpoint, since)
         if family.after is None:
-            return since is not None, contexts
-        rest, resumed = fanout.skipped(contexts, family.after)
-        return since is not None or resumed, rest
+            return since is not None, contexts()
+        return True, fanout.after(contexts, family.after)
 
     def _child(self, context: Context, family: FamilyState, ahead: deque[Context]) -> Callable[[], Iterator[Piece]]:
         ahead.append(context)

@@ -18,6 +18,7 @@ from singerkit.connect import sockets
 from singerkit.rest import check, schema
 from singerkit.rest.client import Client
 from singerkit.rest.fill import filled
+from singerkit.rest.parents import ParentRows
 from singerkit.rest.reader import Run
 from singerkit.rest.stream import RestStream
 from singerkit.settings.fields import Setting
@@ -172,6 +173,11 @@ class RestTap(ArrowTap):
         guard = sockets.guard(allow_private_hosts=self.config["allow_private_hosts"])
         return Client(self.source, redact=self.redact, guard=guard, timeout_s=self.config["request_timeout_s"])
 
+    @cached_property
+    def parents(self) -> ParentRows:
+        """Parents' rows, for every child of the run."""
+        return ParentRows(self.source.parents_kept)
+
     def run_of(self, client: Client) -> Run:
         """Return what this run gives to a stream that sends by this client."""
         return Run(
@@ -180,6 +186,7 @@ class RestTap(ArrowTap):
             rows=self.rows,
             values=self.values,
             now=self.now,
+            parents=self.parents,
             start_date=self.start_date,
             max_rows=self.config.get("max_rows"),
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from singerkit.errors import SettingsError
 from singerkit.rest import walk
 from singerkit.rest.fanout import Families
+from singerkit.rest.parents import ParentRows
 from singerkit.rest.progress import Span
 from singerkit.rest.reading import Reading
 from singerkit.rest.shape import Shaper
@@ -30,9 +31,8 @@ def sampled(tap: RestTap, row: Endpoint, rows: Mapping[str, Endpoint]) -> dict[s
     """Return a schema that the first records of a stream fit; `rows` are those that its parents are found in."""
     sender = tap.client.for_stream()
     try:
-        records = list(
-            itertools.islice(_records(tap, row, Families(sender, tap.source, rows, tap.values, sender.look)), _RECORDS)
-        )
+        families = Families(sender, tap.source, rows, tap.values, ParentRows(tap.source.parents_kept), sender.look)
+        records = list(itertools.islice(_records(tap, row, families), _RECORDS))
     finally:
         sender.stop()
     if not records:

@@ -1,0 +1,73 @@
+"""Parents' rows for several children: walked once in a run, and kept as the few values that children need of them.
+
+Takes walks of parents; gives their values. Refuses to hold more rows than a stated number: then it walks them again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from singerkit.rest import selector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterator
+
+    from singerkit.rest.endpoint import Endpoint, Parent
+
+logger = logging.getLogger("singerkit.rest")
+
+Facts = Mapping[str, Any]
+"""What children need of one parent's row: each path that a child names, with its value."""
+
+
+class ParentRows:
+    """The facts of parents that were walked to their end in this run, `most` rows in all."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.kept: dict[Hashable, list[Facts]] = {}
+        self.large: set[Hashable] = set()
+
+    def facts(self, stream: str, walk: Hashable, rows: Callable[[], Iterator[Facts]]) -> Iterator[Facts]:
+        """Yield the facts of a parent's walk, from memory where it came to its end before and they were few enough."""
+        if walk in self.kept:
+            yield from self.kept[walk]
+            return
+        held: list[Facts] = []
+        for fact in rows():
+            if walk not in self.large:
+                held.append(fact)
+                if len(held) > self._room():
+                    self._give_up(stream, walk)
+                    held = []
+            yield fact
+        if walk not in self.large:
+            self.kept[walk] = held
+
+    def _room(self) -> int:
+        return self.most - sum(map(len, self.kept.values()))
+
+    def _give_up(self, stream: str, walk: Hashable) -> None:
+        self.large.add(walk)
+        logger.warning("too many parents to keep, walked again when needed stream=%s kept=%d", stream, self.most)
+
+
+def paths(parent: str, rows: Mapping[str, Endpoint]) -> frozenset[str]:
+    """Return every path that some child names of this parent's rows."""
+    asking = [one for row in rows.values() for one in row.parents if one.stream == parent]
+    return frozenset(path for one in asking for path in _named(one))
+
+
+def facts(record: Mapping[str, Any], wanted: frozenset[str]) -> Facts:
+    """Return the values at these paths."""
+    return {path: record[path] if path in record else selector.value(path, record) for path in wanted}
+
+
+def _named(parent: Parent) -> Iterator[str]:
+    yield from parent.params.values()
+    yield from parent.columns.values()
+    yield from (condition.field for condition in parent.only_if)
+    if parent.changed_by:
+        yield parent.changed_by
