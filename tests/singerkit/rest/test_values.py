@@ -265,6 +265,23 @@ def test_shapes() -> None:
     assert shaper.undeclared == {"more"}
 
 
+@pytest.mark.parametrize(
+    ("drop", "left"),
+    [
+        ("user.token", {"user": {"name": "n", "keys": [{"id": 1, "key": "k"}, 7]}, "a.b": 1}),
+        ("user.keys.key", {"user": {"name": "n", "token": "t", "keys": [{"id": 1}, 7]}, "a.b": 1}),
+        ("user.name.first", {"user": {"name": "n", "token": "t", "keys": [{"id": 1, "key": "k"}, 7]}, "a.b": 1}),
+        ("a.b", {"user": {"name": "n", "token": "t", "keys": [{"id": 1, "key": "k"}, 7]}}),
+    ],
+    ids=["in-an-object", "in-a-list", "not-there", "a-name-with-a-dot"],
+)
+def test_a_secret_inside_of_a_field_is_dropped(drop: str, left: dict[str, Any]) -> None:
+    """What the vendor hides deep in its records does not leave either; everything beside it does."""
+    record = {"user": {"name": "n", "token": "t", "keys": [{"id": 1, "key": "k"}, 7]}, "a.b": 1}
+
+    assert Shaper(Endpoint(name="x", drop=(drop,))).rows([record], {}) == [left]
+
+
 def test_two_fields_with_one_name() -> None:
     """A collision is an error that names both fields, never a lost value."""
     with pytest.raises(SafetyStopError) as caught:

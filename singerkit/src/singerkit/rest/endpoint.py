@@ -140,7 +140,7 @@ class Endpoint:
     snake_case: bool = False
     """Whether fieldNames become field_names."""
     drop: tuple[str, ...] = ()
-    """Fields that are never written: secrets that the vendor puts into its records."""
+    """Fields that are never written: secrets in the vendor's records; `user.token` is a field inside of `user`."""
     partition: Partition | None = None
     """How the loader may partition the table."""
     version_keys: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from singerkit.errors import SafetyStopError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from singerkit.rest.endpoint import Endpoint
 
@@ -23,12 +23,25 @@ def snake(name: str) -> str:
     return _HUMPS.sub("_", name).replace("-", "_").replace(" ", "_").lower()
 
 
+def without(value: Any, path: Sequence[str]) -> Any:
+    """Return a value without what a path leads to; lists on the way are gone through, one by one."""
+    if isinstance(value, list):
+        return [without(one, path) for one in value]
+    name, *rest = path
+    if not isinstance(value, dict) or name not in value:
+        return value
+    if rest:
+        return {**value, name: without(value[name], rest)}
+    return {key: one for key, one in value.items() if key != name}
+
+
 class Shaper:
     """Makes rows of one stream; remembers what it did with a set of field names, since records repeat them."""
 
     def __init__(self, endpoint: Endpoint, columns: Iterable[str] | None = None) -> None:
         self.endpoint = endpoint
         self.columns = None if columns is None else frozenset(columns)
+        self.deep = [path.split(".") for path in endpoint.drop if "." in path]
         self.renaming = bool(endpoint.renames or endpoint.snake_case or endpoint.drop)
         self.known: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         self.fine: set[tuple[str, ...]] = set()
@@ -36,6 +49,8 @@ class Shaper:
 
     def rows(self, records: list[dict[str, Any]], parent: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the rows of a page; a record that is fine as it is is not copied."""
+        for path in self.deep:
+            records = [without(record, path) for record in records]
         if self.renaming:
             records = [self._renamed(record) for record in records]
         if parent:
