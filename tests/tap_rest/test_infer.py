@@ -205,6 +205,49 @@ def test_openapi_becomes_rows(tmp_path: Path) -> None:
     assert manifest.read(found, where="here").endpoints[1].keys == ("form_id", "id")
 
 
+BROKEN = {
+    "not-there": (None, "the document cannot be read: No such file or directory (path={file})"),
+    "cut": (b"a: [", "the document is neither YAML nor JSON (path={file})"),
+    "no-text": (b"\xff\xfe\x00", "the document is neither YAML nor JSON (path={file})"),
+    "nowhere": (
+        b"openapi: 3.0.0\npaths: {/x: {get: {responses: {default: {$ref: '#/no/such'}}}}}",
+        (
+            "a reference of the document leads nowhere (at=#/no/such); "
+            "bundle the document into one file, or correct the reference"
+        ),
+    ),
+    "circle": (
+        b"openapi: 3.0.0\npaths: {/x: {get: {responses: {default: {$ref: '#/a'}}}}}\na: {$ref: '#/a'}",
+        "a reference of the document leads to itself (at=#/a)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_document_that_cannot_be_used(case: str, tmp_path: Path) -> None:
+    """Each way a document can be broken is said in one line, with the file or the place in it."""
+    content, said = BROKEN[case]
+    file = tmp_path / "openapi.yml"
+    if content is not None:
+        file.write_bytes(content)
+
+    with pytest.raises(SettingsError) as caught:
+        CliRunner().invoke(cli, ["import-openapi", str(file)], catch_exceptions=False)
+
+    assert str(caught.value) == said.format(file=file)
+
+
+def test_a_schema_that_is_made_of_itself() -> None:
+    """Documents describe trees by schemas that hold themselves: each is followed so deep and no deeper."""
+    tree = {"type": "object", "properties": {"id": {"type": "integer"}}, "allOf": [{"$ref": "#/tree"}]}
+    answer = {"content": {"application/json": {"schema": {"type": "array", "items": {"$ref": "#/tree"}}}}}
+    paths = {"/trees": {"get": {"responses": {"200": answer}}}}
+
+    _, found = proposals({"openapi": "3.0.0", "paths": paths, "tree": tree})
+
+    assert found[0].row["keys"] == ["id"]
+
+
 def test_what_is_no_openapi_document() -> None:
     """Other documents are refused by what is missing."""
     with pytest.raises(SettingsError, match="this is no OpenAPI document; give a file with `openapi` or `swagger`"):

@@ -167,14 +167,30 @@ def test_settings_have_no_lines(data: Any, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(None, "the manifest cannot be read: No such file"), ("a: [", "the manifest is no YAML: ")],
+    [
+        (None, "the manifest cannot be read: No such file or directory (path={path})"),
+        (
+            b"a: [",
+            "the manifest is no YAML: expected the node content, but found '<stream end>' (path={path}, line=1)",
+        ),
+        (b"\xff\xfe\x00", "the manifest is no text in UTF-8 (path={path}, byte=0)"),
+        (
+            b"a: '\x01'",
+            "the manifest is no YAML: special characters are not allowed (path={path}, character=4)",
+        ),
+    ],
+    ids=["not-there", "cut", "no-text", "control-character"],
 )
-def test_a_file_that_is_no_manifest(text: str | None, said: str, tmp_path: Path) -> None:
-    """A missing or broken file is one line with its path."""
-    path = tmp_path / "none.yml" if text is None else written(tmp_path, text)
+def test_a_file_that_is_no_manifest(text: bytes | None, said: str, tmp_path: Path) -> None:
+    """A missing or broken file is one line with its path and the place in it."""
+    path = tmp_path / "manifest.yml"
+    if text is not None:
+        path.write_bytes(text)
 
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError) as caught:
         manifest.read_file(path)
+
+    assert str(caught.value) == said.format(path=path)
 
 
 def test_a_secret_in_a_manifest_is_refused(api: FakeApi) -> None:

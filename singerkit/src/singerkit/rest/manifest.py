@@ -32,11 +32,15 @@ def read_file(path: Path) -> Manifest:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise SettingsError(f"the manifest cannot be read: {error.strerror}", path=path) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError("the manifest is no text in UTF-8", path=path, byte=error.start) from error
     try:
         data, tree = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
         raise SettingsError(f"the manifest is no YAML: {error.problem}", path=path, line=line) from error
+    except yaml.reader.ReaderError as error:
+        raise SettingsError(f"the manifest is no YAML: {error.reason}", path=path, character=error.position) from error
     lines = dict(_lines(tree, ())) if tree else {}
     return read(data, where=str(path), line_of=lambda place: _line_of(lines, place))
 

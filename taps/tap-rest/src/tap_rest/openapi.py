@@ -37,20 +37,31 @@ class Document:
         return f"{scheme}://{self.data.get('host', 'api.example.com')}{self.data.get('basePath', '')}"
 
     def resolved(self, node: Any) -> Any:
-        """Return what a reference points to."""
+        """Return what a reference points to; one that leads to itself, or out of the document, is refused."""
+        passed: list[str] = []
         while isinstance(node, dict) and "$ref" in node:
-            found: Any = self.data
-            for name in node["$ref"].removeprefix("#/").split("/"):
-                found = found[name.replace("~1", "/").replace("~0", "~")]
-            node = found
+            if node["$ref"] in passed:
+                raise SettingsError("a reference of the document leads to itself", at=node["$ref"])
+            passed.append(node["$ref"])
+            node = self._at(node["$ref"])
         return node
 
-    def parts(self, node: Any) -> dict[str, Any]:
+    def _at(self, reference: str) -> Any:
+        found: Any = self.data
+        for name in reference.removeprefix("#/").split("/"):
+            step = name.replace("~1", "/").replace("~0", "~")
+            if not isinstance(found, dict) or step not in found:
+                remedy = "bundle the document into one file, or correct the reference"
+                raise SettingsError("a reference of the document leads nowhere", at=reference, remedy=remedy)
+            found = found[step]
+        return found
+
+    def parts(self, node: Any, depth: int = 0) -> dict[str, Any]:
         """Return the properties of a schema, those of the schemas it is made of too."""
         node = self.resolved(node) or {}
         found: dict[str, Any] = {}
-        for part in node.get("allOf", ()):
-            found |= self.parts(part)
+        for part in node.get("allOf", ()) if depth < _DEPTH else ():
+            found |= self.parts(part, depth + 1)
         found |= node.get("properties", {})
         return found
 

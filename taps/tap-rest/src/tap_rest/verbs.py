@@ -49,7 +49,7 @@ def import_openapi(file: Path) -> None:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise SettingsError(f"the document cannot be read: {error.strerror}", path=file) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise SettingsError("the document is neither YAML nor JSON", path=file) from error
     base_url, found = proposals(data)
     click.echo(manifest_text(base_url, None, found), nl=False)
