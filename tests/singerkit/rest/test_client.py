@@ -278,6 +278,14 @@ def test_an_address_that_is_none(api: FakeApi) -> None:
         Client(source).send(Request("GET", "no-address/items"))
 
 
+def test_a_base_address_with_a_wrong_port_or_scheme() -> None:
+    """Each is a matter of settings, said before or at the first request."""
+    with pytest.raises(SettingsError, match=r"the base address is no address; write it like https://api\."):
+        Client(Source(base_url="http://host:abc"))
+    with pytest.raises(SettingsError, match=r"this is no address .*; check the base address"):
+        Client(Source(base_url="htp://host")).send(Request("GET", "htp://host/items"))
+
+
 def tokens(api: FakeApi, **more: Any) -> None:
     """Serve tokens t1, t2, ... ; /items accepts the newest only."""
     state = {"n": 0}

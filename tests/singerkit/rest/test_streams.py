@@ -14,7 +14,7 @@ from singerkit.arrow import table_from_iterator, tables
 from singerkit.errors import SafetyStopError, SettingsError, StreamsFailedError
 from singerkit.rest import pages
 from singerkit.rest.bookmarks import Bookmark
-from singerkit.rest.endpoint import Endpoint, Parent, ReadCall, Window
+from singerkit.rest.endpoint import Condition, Endpoint, Parent, ReadCall, Window
 from singerkit.rest.lanes import in_order
 from singerkit.testing.fake_api import FakeApi, Reply, Trouble
 from singerkit.testing.served import Collection
@@ -130,6 +130,84 @@ def test_pages_that_go_round(api: FakeApi, tries: Any, schema: Schema) -> None:
         done = tries.run(one)
         assert isinstance(done.error, SafetyStopError)
         assert "the pages go round in a circle (stream=items" in str(done.error)
+
+
+NOWHERE = ("ftp://x/y", "http://[bad", "http://host:abc/", "file:///etc/passwd", "javascript:alert(1)")
+
+
+@pytest.mark.parametrize("address", NOWHERE)
+def test_a_server_that_leads_to_no_address(address: str, api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A next address or a redirect that is none ends the stream in one line, and is not followed."""
+    api.route("/items", {"data": [{"id": 1}], "next": address})
+    api.route("/moved", Reply(None, 302, {"Location": address}))
+    items = row(schema, records="data", pages=pages.NextUrl(path="next"))
+
+    led, moved = tries.run(items), tries.run(row(schema, "moved"))
+
+    assert str(led.error) == (
+        "what the server says of the next page is no address, or no number (stream=items, pages=next_url); "
+        "check the page style of the row"
+    )
+    assert str(moved.error) == (
+        "the server redirects to what is no address (request=GET /moved, host=127.0.0.1); "
+        "check the address in the settings"
+    )
+
+
+@pytest.mark.parametrize("total", [None, "lots"])
+def test_a_window_whose_total_is_not_there(total: Any, api: FakeApi, tries: Any, schema: Schema) -> None:
+    """Without the total that the row names, what came is counted: a cap is never passed over in silence."""
+    records = [{"id": n, "at": "2026-01-01T00:00:00Z"} for n in (1, 2)]
+    api.route("/items", {"data": records, "total": total})
+    mark = Bookmark(field="at", param="since", until_param="until", format="date")
+
+    done = tries.run(
+        row(schema, records="data", bookmarks=(mark,), window=Window(cap=2, total="total")), start_date="2026-01-01"
+    )
+
+    assert "the vendor cuts the results of the smallest window (stream=items" in str(done.error)
+
+
+def test_a_number_of_pages_that_is_none(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A total that is no number says nothing: the empty page ends the walk."""
+    api.route("/items", lambda asked: Reply({"data": [{"id": 1}] * (asked.query["page"] == "1"), "pages": "many"}))
+
+    done = tries.run(row(schema, records="data", pages=pages.PageNumber(total_pages="pages")))
+
+    assert (done.error, len(done.records("items"))) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {},
+            (
+                "a parent's record has no value that its children need (stream=parts, parent=items, field=id); "
+                "correct the path, or pass such parents over: only_if: [{field: id, is: present}]"
+            ),
+        ),
+        (
+            {"only_if": (Condition(field="id", is_=">", value="a"),)},
+            (
+                "a condition compares values of two types (stream=parts, parent=items); "
+                "write the value in only_if as the parent's records hold it: a number, or a text in quotes"
+            ),
+        ),
+        ({"only_if": (Condition(field="id", is_="present"),)}, "None"),
+    ],
+    ids=["no-value", "two-types", "passed-over"],
+)
+def test_a_parent_without_the_value(more: dict[str, Any], said: str, api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A child is not asked for without its parent's value: it would be another question."""
+    api.route("/items", [{"id": 1}, {"id": None}])
+    api.route("/parts", [{"id": 5}])
+    parent = Parent(stream="items", params={"item_id": "id"}, **more)
+    parts = row(schema, "parts", params={"of": "{item_id}"}, keys=("item_id", "id"), parents=(parent,))
+
+    done = tries.run(row(schema, selected=False), parts)
+
+    assert str(done.error) == said
 
 
 @pytest.mark.parametrize(

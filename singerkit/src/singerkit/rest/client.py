@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import tenacity
 
+from singerkit.errors import SettingsError
 from singerkit.rest import retry
 from singerkit.rest.gate import Gate
 from singerkit.rest.message import Answer, Request, origin
@@ -71,7 +72,7 @@ class Client:
     ) -> None:
         self.source = source
         self.redact = redact
-        self.home = origin(source.base_url)
+        self.home = _home(source.base_url)
         self.gate = Gate(source.rate_limit)
         self.transport = Transport(guard=guard, timeout_s=timeout_s, connections=source.concurrency + 1)
         self.stopping = threading.Event()
@@ -191,6 +192,13 @@ class Client:
         if seconds > 0 and self.stopping.wait(seconds):
             raise StoppingError
         self.look()
+
+
+def _home(base_url: str) -> tuple[str, str, int | None]:
+    try:
+        return origin(base_url)
+    except ValueError as error:
+        raise SettingsError("the base address is no address", remedy="write it like https://api.example.com") from error
 
 
 def _out_of_quota(policy: Policy, answer: Answer) -> bool:

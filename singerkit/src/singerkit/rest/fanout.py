@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from singerkit.errors import SettingsError
 from singerkit.rest import bookmarks, lanes, parents, walk
 from singerkit.rest.progress import Marks, Span
 from singerkit.rest.reading import Reading
@@ -65,20 +66,22 @@ class Families:
             return
         one, *others = endpoint.parents
         if not others:
-            yield from self._children(one, since)
+            yield from self._children(endpoint, one, since)
             return
-        for left in self._children(one, since):
-            for right in self._children(others[0], None):  # from memory, or walked again where they are too many
+        for left in self._children(endpoint, one, since):
+            for right in self._children(
+                endpoint, others[0], None
+            ):  # from memory, or walked again where they are too many
                 yield left | right
 
-    def _children(self, parent: Parent, since: Any) -> Iterator[Context]:
+    def _children(self, child: Endpoint, parent: Parent, since: Any) -> Iterator[Context]:
         row = self.endpoints[parent.stream]
         row = replace(row, params={**row.params, **parent.query})
         bound = row.bookmark(parent.changed_by) if parent.changed_by else None
         walk = (row.name, repr(sorted(parent.query.items())), parent.changed_by if since is not None else None, since)
         for found in self.parents.facts(row.name, walk, lambda: self._facts(row, bound, since)):
-            if all(holds(condition, found) for condition in parent.only_if):
-                yield _context(parent, bound, found)
+            if _wanted(child, parent, found):
+                yield _context(child, parent, bound, found)
 
     def _facts(self, row: Endpoint, bound: Bookmark | None, since: Any) -> Iterator[Facts]:
         shaper, wanted = Shaper(row), parents.paths(row.name, self.endpoints)
@@ -220,8 +223,28 @@ def after(contexts: Callable[[], Iterable[Context]], key: str) -> Iterator[Conte
         yield from contexts()
 
 
-def _context(parent: Parent, bound: Bookmark | None, found: Facts) -> Context:
+def _wanted(child: Endpoint, parent: Parent, found: Facts) -> bool:
+    try:
+        return all(holds(condition, found) for condition in parent.only_if)
+    except TypeError as error:
+        raise SettingsError(
+            "a condition compares values of two types",
+            stream=child.name,
+            parent=parent.stream,
+            remedy="write the value in only_if as the parent's records hold it: a number, or a text in quotes",
+        ) from error
+
+
+def _context(child: Endpoint, parent: Parent, bound: Bookmark | None, found: Facts) -> Context:
     params = {name: found[path] for name, path in parent.params.items()}
+    if empty := [parent.params[name] for name, value in params.items() if value is None]:
+        raise SettingsError(
+            "a parent's record has no value that its children need",
+            stream=child.name,
+            parent=parent.stream,
+            field=empty[0],
+            remedy=f"correct the path, or pass such parents over: only_if: [{{field: {empty[0]}, is: present}}]",
+        )
     columns = {name: found[path] for name, path in parent.columns.items()}
     changed = found[bound.field] if bound else None
     value = None if bound is None or changed is None else bookmarks.comparable(bound.type, changed)

@@ -39,8 +39,14 @@ class Request:
         return replace(self, body=body)
 
     def to(self, url: str) -> Request:
-        """Return the request for a full next address, which replaces all parameters; relative ones are resolved."""
-        return replace(self, url=urljoin(self.url, url), params={})
+        """Return the request for a full next address, which replaces all parameters; relative ones are resolved.
+
+        ValueError where it is no address of the web: a server may say anything.
+        """
+        target = urljoin(self.url, url)
+        if origin(target)[0] not in {"http", "https"}:
+            raise ValueError("no address of the web")
+        return replace(self, url=target, params={})
 
     def token(self) -> dict[str, Any]:
         """Return what a STATE needs to send this request again."""

@@ -182,7 +182,7 @@ class PageNumber(Pages):
         """Count on."""
         number = int(request.value(self.into, self.param) or self.start) + 1
         total = selector.value(self.total_pages, answer.body) if self.total_pages else None
-        over = total is not None and number - self.start >= int(total)
+        over = str(total).isdigit() and number - self.start >= int(str(total))
         short = self.short_is_last and len(answer.records) < self.size
         return None if not answer.records or over or short else request.with_values(self.into, {self.param: number})
 

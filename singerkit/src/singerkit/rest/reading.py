@@ -96,9 +96,10 @@ class Reading:
         window = self.endpoint.window
         if window is None:
             return False
-        if window.total:
-            return int(selector.value(window.total, page.body) or 0) > window.cap
-        return came >= window.cap
+        total = selector.value(window.total, page.body) if window.total else None
+        if str(total).isdigit():
+            return int(str(total)) > window.cap
+        return came >= window.cap  # no total, whatever the row says: what came is all there is to judge by
 
     def _new(self, rows: list[dict[str, Any]], span: Span) -> list[dict[str, Any]]:
         """Leave out what the last run read, where the server cannot; rows without a bookmark stay."""

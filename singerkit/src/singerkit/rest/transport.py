@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 _REDIRECTS = 5
 _REDIRECTING = frozenset({301, 302, 303, 307, 308})
 _TEXT_BYTES = 4000  # of a body that is no good answer: enough for the vendor's words
+_NO_ADDRESS = (
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
 _TRANSIENT = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
@@ -86,7 +91,7 @@ class Transport:
                 proxies=self.proxies(origin(request.url)),
                 stream=True,
             )
-        except (requests.exceptions.InvalidURL, requests.exceptions.MissingSchema) as error:
+        except _NO_ADDRESS as error:
             raise SettingsError("this is no address", **place(request), remedy="check the base address") from error
 
     def _decoded(self, response: requests.Response, content: bytes) -> tuple[Answer, str]:
@@ -101,7 +106,11 @@ class Transport:
 
 
 def _redirected(request: Request, code: int, location: str) -> Request:
-    target = request.to(location)
+    try:
+        target = request.to(location)
+    except ValueError as error:
+        remedy = "check the address in the settings"
+        raise UnavailableError("the server redirects to what is no address", **place(request), remedy=remedy) from error
     if code == 303 or (code in {301, 302} and request.method == "POST"):
         target = replace(target, method="GET", body=None)
     if origin(target.url) != origin(request.url) and target.body is not None:
@@ -109,8 +118,15 @@ def _redirected(request: Request, code: int, location: str) -> Request:
     return target
 
 
+class _Session(requests.Session):
+    """A session that leaves redirects alone: even where it does not follow them, requests parses their address."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002  # requests' signature
+        return None
+
+
 def _session(guard: HostGuard | None, connections: int) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False  # else requests adds what a .netrc holds, and reads the environment for each request
     session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
     size: dict[str, Any] = {"pool_connections": 4, "pool_maxsize": connections}

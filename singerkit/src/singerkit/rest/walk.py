@@ -66,7 +66,7 @@ def pages(
             return
         answer = replace(answer, records=_records(endpoint, answer))
         number += 1
-        following = endpoint.pages.next(at, answer)
+        following = _following(endpoint, at, answer)
         before = _refuse_loop(endpoint, following, seen, answer, before)
         if following and number == endpoint.max_pages:
             logger.warning("page cap reached stream=%s parent=%s pages=%d", endpoint.name, dict(parent or {}), number)
@@ -74,6 +74,18 @@ def pages(
         logger.debug("page read stream=%s page=%d records=%d", endpoint.name, number, len(answer.records))
         yield Page(answer.records, following, answer.body)
         at = following
+
+
+def _following(endpoint: Endpoint, at: Request, answer: Answer) -> Request | None:
+    try:
+        return endpoint.pages.next(at, answer)
+    except ValueError as error:
+        raise SafetyStopError(
+            "what the server says of the next page is no address, or no number",
+            stream=endpoint.name,
+            pages=endpoint.pages.style,
+            remedy="check the page style of the row",
+        ) from error
 
 
 def _records(endpoint: Endpoint, answer: Answer) -> list[dict[str, Any]]:
