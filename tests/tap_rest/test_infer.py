@@ -136,7 +136,7 @@ paths:
       summary: List forms
       parameters:
         - {name: page_token, in: query, schema: {type: string}}
-        - {name: limit, in: query, schema: {type: integer}}
+        - {name: limit, in: query, schema: {type: integer, maximum: 200}}
         - {name: updated_since, in: query, schema: {type: string, format: date-time}}
       responses:
         "200":
@@ -189,7 +189,14 @@ def test_openapi_becomes_rows(tmp_path: Path) -> None:
         "path": "/forms",
         "records": "$.data",
         "keys": ["id"],
-        "pages": {"style": "cursor", "param": "page_token", "path": "next_page_token", "size_param": "limit"},
+        "pages": {
+            "style": "cursor",
+            "param": "page_token",
+            "path": "next_page_token",
+            "size_param": "limit",
+            "size": 200,
+            "max_size": 200,
+        },
         "bookmarks": [{"field": "updated_at", "param": "updated_since"}],
         "description": "List forms",
     }

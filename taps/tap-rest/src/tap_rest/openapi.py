@@ -109,9 +109,9 @@ def _row(document: Document, path: str, item: Mapping[str, Any]) -> Proposal | N
     proposal.say("records", records, f"an array of objects in the answer of GET {path}")
     _keys(proposal, schema)
     parameters = [document.resolved(one) for one in (*item.get("parameters", ()), *operation.get("parameters", ()))]
-    query = {one["name"] for one in parameters if one.get("in") == "query"}
+    query = {one["name"]: one for one in parameters if one.get("in") == "query"}
     _pages(proposal, document, body, query)
-    _bookmark(proposal, schema, query)
+    _bookmark(proposal, schema, set(query))
     if text := operation.get("summary"):
         proposal.row["description"] = text
     proposal.say("schema", {"properties": schema.get("properties", {})}, "from the document")
@@ -147,9 +147,17 @@ def _keys(proposal: Proposal, schema: Mapping[str, Any]) -> None:
         proposal.notes.append("keys: no property has a key's name; without keys rows are appended")
 
 
-def _pages(proposal: Proposal, document: Document, body: Any, query: set[str]) -> None:
-    size = next((name for name in _SIZES if name in query), None)
-    sized = {"size_param": size} if size else {}
+def _sized(document: Document, query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the words of the page size; a documented maximum is asked for, fewer requests being kinder."""
+    name = next((name for name in _SIZES if name in query), None)
+    if name is None:
+        return {}
+    most = document.resolved(query[name].get("schema", query[name])).get("maximum")
+    return {"size_param": name, **({"size": most, "max_size": most} if isinstance(most, int) and most > 0 else {})}
+
+
+def _pages(proposal: Proposal, document: Document, body: Any, query: Mapping[str, Any]) -> None:
+    sized = _sized(document, query)
     answer = sorted(document.parts(body))
     token = next((name for name in answer if re.search(r"next|cursor", name, re.IGNORECASE)), None)
     cursor = next((name for name in evidence.CURSORS if name in query), None)
