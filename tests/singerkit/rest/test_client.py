@@ -423,6 +423,13 @@ def test_a_token_file_that_others_can_read(api: FakeApi, tmp_path: Path) -> None
     )
 
 
+def test_a_token_whose_life_is_no_number(api: FakeApi) -> None:
+    """What the server says of the token's end is passed over where it is a word; a refusal will tell."""
+    tokens(api, expires_in="soon")
+
+    assert client(api, oauth(api)).send(get(api))[1].body == [1]
+
+
 def test_a_token_that_lives_seconds_is_used_more_than_once(api: FakeApi) -> None:
     """A minute before its end would be before its beginning: of a short life a fifth is early enough."""
     tokens(api, expires_in=30)

@@ -168,6 +168,16 @@ def test_a_window_whose_total_is_not_there(total: Any, api: FakeApi, tries: Any,
     assert "the vendor cuts the results of the smallest window (stream=items" in str(done.error)
 
 
+def test_a_page_info_that_is_none(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A connection whose `pageInfo` is no object has no next page."""
+    api.route("/items", {"data": {"pageInfo": "none", "nodes": [{"id": 1}]}})
+    items = row(schema, records="data.nodes", method="POST", pages=pages.GraphQL(page_info="data.pageInfo"))
+
+    done = tries.run(items)
+
+    assert (done.error, len(done.records("items"))) == (None, 1)
+
+
 def test_a_number_of_pages_that_is_none(api: FakeApi, tries: Any, schema: Schema) -> None:
     """A total that is no number says nothing: the empty page ends the walk."""
     api.route("/items", lambda asked: Reply({"data": [{"id": 1}] * (asked.query["page"] == "1"), "pages": "many"}))

@@ -238,8 +238,8 @@ class GraphQL(Pages):
 
     def next(self, request: Request, answer: Answer) -> Request | None:
         """Follow `endCursor` while `hasNextPage` is true."""
-        info: Mapping[str, Any] = selector.value(self.page_info, answer.body) or {}
-        if not info.get("hasNextPage") or not info.get("endCursor"):
+        info: Mapping[str, Any] = selector.value(self.page_info, answer.body)
+        if not isinstance(info, dict) or not info.get("hasNextPage") or not info.get("endCursor"):
             return None
         return request.with_values("body", {f"variables.{self.variable}": info["endCursor"]})
 

@@ -60,8 +60,8 @@ class TokenAuth(Auth):
         value = selector.value(self.path, answer.body)
         if not isinstance(value, str) or not value:
             raise CredentialsError("the login gave no token", at=self.path, remedy="check the settings of the login")
-        lasts = selector.value("expires_in", answer.body)
-        renew_at = None if lasts is None else now_s + max(0.0, float(lasts) - min(_EARLY_S, float(lasts) / _SHARE))
+        lasts_s = _seconds(selector.value("expires_in", answer.body))
+        renew_at = None if lasts_s is None else now_s + max(0.0, lasts_s - min(_EARLY_S, lasts_s / _SHARE))
         rotated = selector.value("refresh_token", answer.body)
         return Token(value, renew_at, rotated or (before.refresh if before else None))
 
@@ -170,6 +170,14 @@ class SessionLogin(TokenAuth):
 
 METHODS: tuple[type[Auth], ...] = (NoAuth, ApiKey, Bearer, Basic, Rotating, OAuth2, JwtLogin, SessionLogin)
 """The ways to sign that a manifest may name."""
+
+
+def _seconds(said: Any) -> float | None:
+    """Return how long a token lasts, or None where the server says it in no number: then its refusal will tell."""
+    try:
+        return None if said is None else float(said)
+    except (TypeError, ValueError):
+        return None
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
