@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import signal
@@ -31,6 +32,15 @@ def temporary() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
+
+
+@pytest.fixture
+def _alone(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
+    """The demo uses the repository's own Meltano project: one demo at a time, whatever the number of workers."""
+    base = tmp_path_factory.getbasetemp()
+    with ((base if worker_id == "master" else base.parent) / "demo.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def family_of(temporary: Path) -> list[psutil.Process]:
@@ -80,7 +90,7 @@ def test_the_shop_is_the_same_each_time(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("demo")
+@pytest.mark.usefixtures("_alone")
 def test_demo_ends_well_twice_in_a_row(root: Path, tmp_path: Path) -> None:
     """The second demo starts from nothing again, and says the same."""
     said = []
@@ -97,7 +107,7 @@ def test_demo_ends_well_twice_in_a_row(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("demo")
+@pytest.mark.usefixtures("_alone")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_leaves_nothing_behind(moment: str, root: Path, tmp_path: Path, temporary: Path) -> None:
     """Whenever it comes, Ctrl-C ends the demo within seconds: no server, no plugin, no temporary folder."""

@@ -157,19 +157,22 @@ def test_two_databases_at_the_same_time(project: Project, shop: str) -> None:
     project.settings["TAP_POSTGRES__METADATA"] = json.dumps(INCREMENTAL)
     project.settings["TAP_POSTGRES__SUPPORT_DATABASE"] = f"{shop}_support"
 
+    project.meltano("state", "list")  # makes Meltano's database: two first runs at once would both do that
+
     runs = [
         subprocess.Popen(
             [MELTANO, "run", f"tap-postgres--{name}", "target-delta"],
             cwd=project.folder,
             env=environment(project.settings),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         for name in ("shop", "support")
     ]
-    codes = [run.wait(120) for run in runs]
+    said = [run.communicate(timeout=120)[0] for run in runs]
 
-    assert codes == [0, 0]
+    assert [run.returncode for run in runs] == [0, 0], "\n".join(said)
     assert len(project.rows("public-orders", source="tap-postgres--shop")) == 2000
     assert len(project.rows("public-orders", source="tap-postgres--support")) == 20
     states = [project.state(f"dev:tap-postgres--{name}-to-target-delta") for name in ("shop", "support")]

@@ -31,7 +31,7 @@ PROGRESS_S = 30.0  # between two lines of the log on a long run
 LOOK_S = 0.5  # how often the ages of the batches are looked at
 CALM_S = 5.0  # between two commits of a stream that a pause of the input causes
 BASE_MB = 160  # what the process weighs before it holds a row
-COPIES = 3  # of a batch that exist at once while it is sorted out and written
+COPIES = 4  # of a batch that exist at once while it is sorted out and written
 
 
 class Router:

@@ -260,8 +260,8 @@ ABOVE_3 = Condition(field="id", is_=">", value=3)
 def test_a_parents_walk_that_failed_is_not_kept(api: FakeApi, tries: Any, schema: Schema) -> None:
     """Half of the parents would look like all of them: the next child walks anew."""
     with_parts(api, 5)
-    api.trouble(Trouble(path="/items", status=200, body={"data": [item(1), item(2)]}))
-    api.trouble(Trouble(path="/items", status=403, body={"message": "not now"}))
+    api.trouble(Trouble(exactly="/items", status=200, body={"data": [item(1), item(2)]}))
+    api.trouble(Trouble(exactly="/items", status=403, body={"message": "not now"}))
     rows = (
         row(schema, pages=STYLES["offset"], selected=False),
         child(schema),

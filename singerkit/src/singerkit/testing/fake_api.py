@@ -58,6 +58,8 @@ class Trouble:
     """Send half of the body that was announced, then close."""
     path: str = ""
     """Only for paths that begin so."""
+    exactly: str = ""
+    """Only for this path."""
 
 
 Handler = "Callable[[Asked], Reply]"
@@ -99,7 +101,9 @@ class FakeApi:
         """Return what to send, and what goes wrong with it."""
         with self.lock:
             self.asked.append(asked)
-            trouble = next((t for t in self.troubles if asked.path.startswith(t.path)), None)
+            trouble = next(
+                (t for t in self.troubles if asked.path.startswith(t.path) and t.exactly in {"", asked.path}), None
+            )
             if trouble is not None:
                 self.troubles.remove(trouble)
         if trouble is not None and trouble.status is not None:
