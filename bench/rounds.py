@@ -88,7 +88,7 @@ def table(runs: Mapping[str, Sequence[Run]], *, rows: int | None = None) -> str:
     for name, measured in runs.items():
         wall = statistics.median(run.wall_s for run in measured)
         cells = [
-            name,
+            name.replace("|", "\\|"),  # a bar would end the cell
             f"{wall:.2f}",
             f"{min(run.wall_s for run in measured):.2f}",
             f"{statistics.median(run.cpu_s for run in measured):.2f}",
