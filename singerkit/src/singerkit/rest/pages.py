@@ -43,7 +43,7 @@ class Pages:
 
     def next(self, request: Request, answer: Answer) -> Request | None:
         """Return the request for the page after this answer, or None where it was the last."""
-        raise NotImplementedError
+        raise NotImplementedError  # each style says it; there is no page without a style
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,7 +49,7 @@ class TokenAuth(Auth):
 
     def request(self, before: Token | None) -> Request:
         """Return the request that gives a token; `before` is the token it replaces."""
-        raise NotImplementedError
+        raise NotImplementedError  # each kind of login says it; rows name only those
 
     def signer(self, send: Send) -> Signer:
         """Return a signer that logs in when it first signs, and again when the token ends."""
