@@ -63,7 +63,7 @@ def fit(array: pa.Array, to: pa.DataType, path: str) -> pa.Array:
         return array
     try:
         return _fitted(array, to, path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError) as error:  # all that Arrow says of a cast it cannot do
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OverflowError) as error:  # what Arrow cannot cast
         raise _refused(array.type, to, path) from error
 
 
