@@ -16,7 +16,7 @@ from singerkit.testing.served import Collection
 from tap_rest import shapes
 from tap_rest.openapi import proposals
 from tap_rest.tap import TapRest
-from tap_rest.verbs import cli
+from tap_rest.verbs import import_openapi, infer
 
 ROWS = [{"id": n, "name": f"n{n}", "updated_at": f"2024-01-{n:02}T00:00:00Z"} for n in range(1, 8)]
 
@@ -28,7 +28,7 @@ def api() -> Iterator[FakeApi]:
 
 
 def inferred(api: FakeApi, path: str = "/items", *more: str) -> tuple[dict[str, Any], str]:
-    done = CliRunner().invoke(cli, ["infer", api.url + path, *more], catch_exceptions=False)
+    done = CliRunner().invoke(infer, [api.url + path, *more], catch_exceptions=False)
     row: dict[str, Any] = yaml.safe_load(done.output)["endpoints"][0]
     return row, done.output
 
@@ -116,7 +116,7 @@ def test_a_token_stays_in_the_environment(api: FakeApi, monkeypatch: pytest.Monk
 def test_bad_arguments(arguments: list[str], said: str) -> None:
     """What cannot be asked is said in one line."""
     with pytest.raises(SettingsError, match=said):
-        CliRunner().invoke(cli, ["infer", *arguments], catch_exceptions=False)
+        CliRunner().invoke(infer, [*arguments], catch_exceptions=False)
 
 
 def test_an_answer_without_records(api: FakeApi) -> None:
@@ -179,7 +179,7 @@ def test_openapi_becomes_rows(tmp_path: Path) -> None:
     file = tmp_path / "openapi.yml"
     file.write_text(OPENAPI)
 
-    text = CliRunner().invoke(cli, ["import-openapi", str(file)], catch_exceptions=False).output
+    text = CliRunner().invoke(import_openapi, [str(file)], catch_exceptions=False).output
 
     found = yaml.safe_load(text)
     forms, answers = ({k: v for k, v in row.items() if k != "schema"} for row in found["endpoints"])
@@ -239,7 +239,7 @@ def test_a_document_that_cannot_be_used(case: str, tmp_path: Path) -> None:
         file.write_bytes(content)
 
     with pytest.raises(SettingsError) as caught:
-        CliRunner().invoke(cli, ["import-openapi", str(file)], catch_exceptions=False)
+        CliRunner().invoke(import_openapi, [str(file)], catch_exceptions=False)
 
     assert str(caught.value) == said.format(file=file)
 

@@ -18,9 +18,10 @@ import click
 
 from singerkit.errors import SettingsError, SingerkitError, StoppedError
 from singerkit.later import postpone
+from singerkit.verbs import with_verbs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from types import FrameType
 
 
@@ -95,12 +96,17 @@ class Shell:
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
-        """Return singer-sdk's command, with `--catalog` and `--state` checked before anything else happens."""
+        """Return singer-sdk's command beside our verbs; `--catalog` and `--state` are checked before anything else."""
         command = cast("click.Command", super().get_singer_command())  # type: ignore[misc]  # the plugin's base has it
         for param in command.params:
             if param.name in {"catalog", "state"}:
                 param.type = _JsonObjectFile(f"{param.name} file")
-        return command
+        return with_verbs(command, cls.verbs(), cls)
+
+    @classmethod
+    def verbs(cls) -> Mapping[str, click.Command]:
+        """Return what the executable can do beside a sync, by name; a plugin adds its own to what it inherits."""
+        return {}
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Refuse bad settings all at once and without their values, which singer-sdk would print."""

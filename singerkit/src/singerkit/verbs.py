@@ -1,30 +1,56 @@
-"""Verbs beside singer-sdk's own command line: `tap-x --config F` stays as it is, `tap-x --config F check` is ours.
+"""Verbs beside singer-sdk's own command line: `tap-x --config F` stays as it is, `tap-x check --config F` is ours.
 
-Takes a plugin's command and verbs; gives one command that has both. Refuses an unknown verb, as click does.
+Takes a plugin's command and its verbs; gives one command that has both. Refuses an unknown verb, as click does.
 """
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+FILES = ("config", "catalog")
+"""The options of the plugin that its verbs take too."""
 
 
-def with_verbs(command: click.Command, verbs: Mapping[str, click.Command]) -> click.Group:
-    """Return the command with verbs. Without one it does what it did; before one its `--config` is the verb's too.
+@dataclass(frozen=True)
+class Given:
+    """What a verb works with: the plugin, and the files that stood before the verb or after it.
 
-    Meltano puts the plugin's options before the verb: `meltano invoke tap-x check` is `tap-x --config F check`.
+    A verb whose function is decorated by `click.pass_obj` is handed it.
     """
+
+    plugin: type[Any]
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    parse_env: bool = True
+    """Whether the variables `TAP_X_*` are read: where `--config ENV` asks for it, and where there is no `--config`."""
+    catalog: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def opened(self, **more: Any) -> Any:
+        """Return the plugin with its settings checked as those of a run are."""
+        if self.catalog is not None:
+            more["catalog"] = dict(self.catalog)
+        return self.plugin(config=dict(self.config), parse_env_config=self.parse_env, validate_config=True, **more)
+
+
+def with_verbs(command: click.Command, verbs: Mapping[str, click.Command], plugin: type[Any]) -> click.Command:
+    """Return the command with verbs. Without one it does what it did.
+
+    `--config` and `--catalog` may stand before the verb, where `meltano invoke tap-x check` puts them, and after it.
+    """
+    if not verbs:
+        return command
     plain = command.callback
+    files = [param for param in command.params if param.name in FILES]
 
     def callback(**options: Any) -> Any:
-        context = click.get_current_context()
-        if context.invoked_subcommand is None and plain is not None:
+        if click.get_current_context().invoked_subcommand is None and plain is not None:
             return plain(**options)
-        context.obj = options.get("config")
         return None
 
     return click.Group(
@@ -32,8 +58,57 @@ def with_verbs(command: click.Command, verbs: Mapping[str, click.Command]) -> cl
         callback=callback,
         params=command.params,
         help=command.help,
-        commands=dict(verbs),
+        commands={name: _taking(verb, files, plugin) for name, verb in verbs.items()},
         invoke_without_command=True,
         subcommand_metavar="[VERB]",
         context_settings=command.context_settings,
     )
+
+
+def words_of(verbs: Mapping[str, click.Command]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Yield every verb that can be run, with the words that name it: `auth login` has two."""
+    for name, verb in verbs.items():
+        if isinstance(verb, click.Group):
+            yield from (((name, *words), inner) for words, inner in words_of(verb.commands))
+        else:
+            yield (name,), verb
+
+
+def _taking(verb: click.Command, files: Sequence[click.Parameter], plugin: type[Any]) -> click.Command:
+    """Return a copy of a verb that takes the options for files, and so do the verbs below it."""
+    own, plain = copy.copy(verb), verb.callback
+    own.params = [*verb.params, *files]
+
+    def callback(**options: Any) -> Any:
+        context = click.get_current_context()
+        context.obj = _given(context, plugin)
+        kept = {name: value for name, value in options.items() if name not in FILES}
+        return plain(**kept) if plain is not None else None
+
+    own.callback = callback
+    if isinstance(own, click.Group):
+        own.commands = {name: _taking(inner, files, plugin) for name, inner in own.commands.items()}
+    return own
+
+
+def _given(context: click.Context, plugin: type[Any]) -> Given:
+    """Return what the command line says from its first word on; a later file overrides an earlier one by names."""
+    chain = [context]
+    while chain[0].parent is not None:
+        chain.insert(0, chain[0].parent)
+    unsaid = click.core.ParameterSource.DEFAULT
+    configs = [at.params["config"] for at in chain if at.get_parameter_source("config") not in {None, unsaid}]
+    catalogs = [at.params["catalog"] for at in chain if at.params.get("catalog") is not None]
+    return Given(
+        plugin,
+        config={name: value for one in configs for name, value in one.config.items()},
+        parse_env=not configs or any(one.parse_env for one in configs),
+        catalog=_content(catalogs[-1]) if catalogs else None,
+    )
+
+
+def _content(catalog: Any) -> Any:
+    import json
+
+    catalog.seek(0)  # a group of verbs has read it, for the verb below it
+    return json.load(catalog)

@@ -17,11 +17,10 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.io_base import SingerReader
 
 from singerkit.shell import Shell
-from singerkit.verbs import with_verbs
 from target_delta.settings import SCHEMA, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import click
 
@@ -56,11 +55,11 @@ class TargetDelta(Shell, Target):
                 del config_jsonschema["properties"][name]
 
     @classmethod
-    def get_singer_command(cls) -> click.Command:
-        """Return singer-sdk's command with our verbs beside it."""
+    def verbs(cls) -> Mapping[str, click.Command]:
+        """Return what can be done to tables beside loading them."""
         from target_delta.verbs import VERBS
 
-        return with_verbs(super().get_singer_command(), VERBS)
+        return VERBS
 
     def process_endofpipe(self) -> None:
         """Nothing is left to do: the reader has finished the run. singer-sdk would drain its sinks here."""

@@ -1,19 +1,10 @@
-"""The executable `tap-rest`: singer-sdk's command line, and two verbs that write manifests."""
+"""The executable `tap-rest`."""
 
-from __future__ import annotations
-
-import sys
-from typing import NoReturn
+from functools import partial
 
 from singerkit import shell
 
-
-def main() -> NoReturn:
-    """Run a verb where one is named, else the tap."""
-    verbs = {"infer", "import-openapi"}
-    plugin = "tap_rest.verbs:Verbs" if verbs & {*sys.argv[1:2]} else "tap_rest.tap:TapRest"
-    shell.main(plugin)
-
+main = partial(shell.main, "tap_rest.tap:TapRest")
 
 if __name__ == "__main__":
     main()

@@ -20,6 +20,8 @@ from tap_rest.settings import GROUPS, SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    import click
+
     from singerkit.rest.endpoint import Endpoint, Source
     from singerkit.rest.words import Manifest
 
@@ -32,6 +34,13 @@ class TapRest(RestTap):
     name = "tap-rest"
     config_jsonschema = settings_schema(SETTINGS, groups=GROUPS)
     dynamic_catalog = True  # without settings there are no rows
+
+    @classmethod
+    def verbs(cls) -> Mapping[str, click.Command]:
+        """Return what every tap of rows can do, and what writes manifests."""
+        from tap_rest.verbs import VERBS
+
+        return {**super().verbs(), **VERBS}
 
     @cached_property
     def manifest(self) -> Manifest:

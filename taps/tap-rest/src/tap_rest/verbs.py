@@ -5,35 +5,29 @@ Takes a command line; gives YAML. Refuses nothing that the rooms below do not re
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
 
 from singerkit.errors import SettingsError
-from singerkit.rest.auth import Auth, Bearer, NoAuth
-from singerkit.rest.client import Client
-from singerkit.rest.endpoint import Source
-from singerkit.rest.message import origin
-from tap_rest.infer import Inference
-from tap_rest.openapi import proposals
-from tap_rest.proposal import manifest_text
+
+if TYPE_CHECKING:
+    from singerkit.rest.auth import Auth
 
 
-@click.group()
-def cli() -> None:
-    """Write a manifest, from samples or from a document."""
-
-
-@cli.command()
+@click.command()
 @click.argument("urls", nargs=-1, required=True)
 @click.option("--token-env", help="Environment variable that holds a bearer token.")
 @click.option("--header", "headers", multiple=True, help="A header, as `Name: value`.")
 def infer(urls: tuple[str, ...], token_env: str | None, headers: tuple[str, ...]) -> None:
     """Ask each address a handful of questions and propose a row, with the evidence beside each word."""
+    from singerkit.rest.client import Client
+    from singerkit.rest.endpoint import Source
+    from tap_rest.infer import Inference
+    from tap_rest.proposal import manifest_text
+
     base_url = _base(urls[0])
     source = Source(base_url=base_url, auth=_auth(token_env), headers=_headers(headers))
     client = Client(source)
@@ -41,10 +35,15 @@ def infer(urls: tuple[str, ...], token_env: str | None, headers: tuple[str, ...]
     click.echo(manifest_text(base_url, _said(token_env), found), nl=False)
 
 
-@cli.command("import-openapi")
+@click.command("import-openapi")
 @click.argument("file", type=click.Path(path_type=Path))
 def import_openapi(file: Path) -> None:
     """Propose a row for each list that an OpenAPI document describes."""
+    import yaml
+
+    from tap_rest.openapi import proposals
+    from tap_rest.proposal import manifest_text
+
     try:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -55,15 +54,12 @@ def import_openapi(file: Path) -> None:
     click.echo(manifest_text(base_url, None, found), nl=False)
 
 
-class Verbs:
-    """What the shell runs: a name, a command and a logger."""
-
-    name: ClassVar[str] = "tap-rest"
-    cli: ClassVar[click.Command] = cli
-    logger: ClassVar[logging.Logger] = logging.getLogger("tap-rest")
+VERBS: dict[str, click.Command] = {"infer": infer, "import-openapi": import_openapi}
 
 
 def _base(url: str) -> str:
+    from singerkit.rest.message import origin
+
     scheme, host, port = origin(url)
     if scheme not in {"http", "https"} or not host:
         raise SettingsError("this is no address", remedy="write it like https://api.example.com/v1/items")
@@ -72,6 +68,8 @@ def _base(url: str) -> str:
 
 
 def _auth(token_env: str | None) -> Auth:
+    from singerkit.rest.auth import Bearer, NoAuth
+
     if token_env is None:
         return NoAuth()
     if not os.environ.get(token_env):
