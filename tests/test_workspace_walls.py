@@ -32,6 +32,7 @@ PURE = (
     "singerkit/src/singerkit/rest/selector.py",
     "singerkit/src/singerkit/rest/bookmarks.py",
     "singerkit/src/singerkit/rest/check.py",
+    "singerkit/src/singerkit/rest/conditions.py",
     "singerkit/src/singerkit/rest/endpoint.py",
     "singerkit/src/singerkit/rest/pages.py",
     "singerkit/src/singerkit/rest/progress.py",

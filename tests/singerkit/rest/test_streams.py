@@ -201,7 +201,7 @@ def test_a_number_of_pages_that_is_none(api: FakeApi, tries: Any, schema: Schema
             {"only_if": (Condition(field="id", is_=">", value="a"),)},
             (
                 "a condition compares values of two types (stream=parts, parent=items); "
-                "write the value in only_if as the parent's records hold it: a number, or a text in quotes"
+                "write the value in only_if as the records hold it: a number, or a text in quotes"
             ),
         ),
         ({"only_if": (Condition(field="id", is_="present"),)}, "None"),

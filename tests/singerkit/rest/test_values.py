@@ -13,8 +13,8 @@ from singerkit.errors import SafetyStopError, SettingsError
 from singerkit.rest import bookmarks, fill, retry, selector
 from singerkit.rest.auth import Bearer
 from singerkit.rest.bookmarks import Bookmark
+from singerkit.rest.conditions import holds
 from singerkit.rest.endpoint import Condition, Endpoint, Source
-from singerkit.rest.fanout import holds
 from singerkit.rest.message import Answer, Request
 from singerkit.rest.retry import Policy
 from singerkit.rest.rules import Rule, vendor_words, verdict
@@ -333,8 +333,11 @@ def test_a_credential_that_is_not_set() -> None:
         ("in", ["a"], {"f": "a"}, True),
         ("present", None, {"f": None}, False),
         ("present", None, {"f": 0}, True),
+        ("absent", None, {"f": 0}, False),
+        ("absent", None, {"f": None}, True),
+        ("absent", None, {}, True),
     ],
 )
 def test_conditions(is_: Any, value: Any, record: dict[str, Any], expected: bool) -> None:
-    """A field that is not there meets only `!=`."""
-    assert holds(Condition(field="f", is_=is_, value=value), record) is expected
+    """A field that is not there meets only `!=` and `absent`."""
+    assert holds(Condition(field="f", is_=is_, value=value), record.get("f")) is expected

@@ -117,7 +117,8 @@ def _paths(row: Endpoint, rows: Mapping[str, Endpoint], settings: Collection[str
         row.records,
         *(getattr(pages, name, None) for name in ("path", "more", "total", "total_pages", "page_info")),
     ]
-    paths += [rule.body for rule in row.rules] + [path for parent in row.parents for path in parent.params.values()]
+    paths += [rule.body for rule in row.rules] + [one.field for one in row.only_if] + [*row.lifted.values()]
+    paths += [path for parent in row.parents for path in parent.params.values()]
     yield from _fails(selector.matches, [path for path in paths if path], "is no JSONPath")
     yield from _fails(re.compile, [rule.matches for rule in row.rules if rule.matches], "is no regular expression")
     if row.read and ":" not in row.read:

@@ -21,7 +21,7 @@ from singerkit.rest import retry
 from singerkit.rest.gate import Gate
 from singerkit.rest.message import Answer, Request, origin
 from singerkit.rest.refusals import Sending, foreign, gave_up, refused
-from singerkit.rest.rules import verdict
+from singerkit.rest.rules import fitting, verdict
 from singerkit.rest.transport import Transport
 from singerkit.settings.secrets import MASK
 
@@ -130,7 +130,7 @@ class Client:
             came = self._exchanged(asking)
         # 4.
         said, say = verdict(came.answer, asking.sending.rules) if came.answer else ("retry", "")
-        if came.answer is None or said == "retry" or came.why:
+        if came.answer is None or said in {"retry", "hold"} or came.why:
             # 5.
             raise self._again(asking, came, number)
         if said == "fail":
@@ -141,7 +141,10 @@ class Client:
     def _exchanged(self, asking: _Asking) -> Exchange:
         with self.counting:
             self.sent += 1
-        return self.transport.exchange(asking.request, self._signed if asking.signed else lambda request: request)
+        came = self.transport.exchange(asking.request, self._signed if asking.signed else lambda request: request)
+        if came.answer and asking.signed and origin(came.sent.url) == self.home:
+            self.signer.noted(came.sent, retry.remaining(self.source.policy, came.answer.headers))
+        return came
 
     def _renewed(self, asking: _Asking, came: Exchange) -> bool:
         """Return whether a refusal that no rule explains has led to another credential."""
@@ -160,10 +163,12 @@ class Client:
         """Return the error that makes the next attempt, or the one that ends them."""
         policy, answer = self.source.policy, came.answer
         why = came.why or f"it answers {answer.status if answer else 'nothing'}"
-        wait = retry.wait_for(policy, answer, number, datetime.now(UTC), random.random())  # noqa: S311  # no secret
+        rule = fitting(answer, asking.sending.rules) if answer else None
+        least_s = rule.wait_s if rule else 0
+        wait = retry.wait_for(policy, answer, number, datetime.now(UTC), random.random(), least_s)  # noqa: S311  # no secret
         if wait is None:
             return gave_up(asking.request, asking.sending, f"{why} and asks for a longer wait than is allowed")
-        if answer is not None and _out_of_quota(policy, answer):
+        if answer is not None and ((rule and rule.action == "hold") or _out_of_quota(policy, answer)):
             wait = self._held(asking, came.sent, wait)
         if time.monotonic() - asking.begun_s + wait > policy.deadline_s:
             return gave_up(asking.request, asking.sending, f"{why}; the deadline is reached")

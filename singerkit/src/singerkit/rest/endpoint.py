@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """A parent's row is passed over unless this holds."""
+    """A record, or a parent's row, is passed over unless this holds."""
 
     field: str
-    """Path of the field in the parent's record."""
-    is_: Literal["=", "!=", ">", "<", "in", "present"] = "="
-    """How the field is compared."""
+    """Path of the field in the record."""
+    is_: Literal["=", "!=", ">", "<", "in", "present", "absent"] = "="
+    """How the field is compared; null counts as absent."""
     value: Any = None
     """What the field is compared with."""
 
@@ -119,6 +119,13 @@ class Endpoint:
     """JSONPath of the records in the body; a list is opened, an object is one record."""
     records_optional: bool = False
     """Whether the path may lead nowhere in a good answer; otherwise that is an error."""
+    columns: tuple[str, ...] = ()
+    """Names for records that are no objects: `[week, additions, deletions]` for lists, `[topic]` for plain values,
+    `[language, bytes]` for the members of one object."""
+    only_if: tuple[Condition, ...] = ()
+    """Conditions on a record; where one does not hold, it is no row of this stream."""
+    lifted: Mapping[str, str] = field(default_factory=dict)
+    """Columns that repeat a field from inside the record, for keys and bookmarks: `{"committed_at": "commit.date"}`."""
     keys: tuple[str, ...] = ()
     """The columns that name a record; a child's contain its parent's."""
     own_keys: bool = False
@@ -161,6 +168,8 @@ class Endpoint:
     """`module:function` for what a row cannot say."""
     description: str = ""
     """What one row of the stream is."""
+    warnings: tuple[str, ...] = ()
+    """What a reader of the catalog must know: changes that the bookmark misses, records that the vendor forgets."""
 
     def bookmark(self, name: str) -> Bookmark | None:
         """Return the bookmark on a field, or None where the row has none on it."""

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SettingsError
-from singerkit.rest import bookmarks, lanes, parents, walk
+from singerkit.rest import bookmarks, conditions, lanes, parents, walk
 from singerkit.rest.progress import Marks, Span
 from singerkit.rest.reading import Reading
 from singerkit.rest.shape import Shaper
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from singerkit.rest.bookmarks import Bookmark
-    from singerkit.rest.endpoint import Condition, Endpoint, Parent, Source
+    from singerkit.rest.endpoint import Endpoint, Parent, Source
     from singerkit.rest.parents import Facts, ParentRows
     from singerkit.rest.walk import Sender
 
@@ -99,29 +99,13 @@ class Families:
             for page in walk.pages(self.sender, row, reading.request(Span(since)), parent=above.params):
                 records = shaper.rows(page.records, above.columns)
                 seen = bookmarks.seen(bound, records, row.name) if bound else None
-                yield [r for r in records if not bound or since is None or _moved(bound, r, since)]
+                pairs = zip(records, page.records, strict=True)
+                wanted = [one for one, record in pairs if conditions.wanted(row, record)]
+                yield [one for one in wanted if not bound or since is None or _moved(bound, one, since)]
                 if bound and seen and since is not None and _over(bound, seen, since):
                     return
 
         return pages
-
-
-def holds(condition: Condition, parent: Facts) -> bool:
-    """Return whether a parent meets a condition; a field that is not there meets only `!=`."""
-    value = parent.get(condition.field)
-    match condition.is_:
-        case "present":
-            return value is not None
-        case "=":
-            return bool(value == condition.value)
-        case "!=":
-            return bool(value != condition.value)
-        case "in":
-            return value in condition.value
-        case ">":
-            return value is not None and bool(value > condition.value)
-        case _:
-            return value is not None and bool(value < condition.value)
 
 
 class FamilyState:
@@ -225,14 +209,9 @@ def after(contexts: Callable[[], Iterable[Context]], key: str) -> Iterator[Conte
 
 def _wanted(child: Endpoint, parent: Parent, found: Facts) -> bool:
     try:
-        return all(holds(condition, found) for condition in parent.only_if)
+        return all(conditions.holds(one, found.get(one.field)) for one in parent.only_if)
     except TypeError as error:
-        raise SettingsError(
-            "a condition compares values of two types",
-            stream=child.name,
-            parent=parent.stream,
-            remedy="write the value in only_if as the parent's records hold it: a number, or a text in quotes",
-        ) from error
+        raise conditions.two_types(child.name, parent=parent.stream) from error
 
 
 def _context(child: Endpoint, parent: Parent, bound: Bookmark | None, found: Facts) -> Context:

@@ -9,11 +9,12 @@ import re
 from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from singerkit.rest import selector
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Self
 
     from singerkit.rest.message import Answer, Place, Request
@@ -44,6 +45,10 @@ class Pages:
     def next(self, request: Request, answer: Answer) -> Request | None:
         """Return the request for the page after this answer, or None where it was the last."""
         raise NotImplementedError  # each style says it; there is no page without a style
+
+    def unseen(self, before: Sequence[Any], records: list[Any]) -> list[Any]:  # noqa: ARG002  # most pages share none
+        """Return the records of a page that the page before has not shown."""
+        return records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +82,40 @@ class Link(Pages):
             if relation.search(rest):
                 return None if 'results="false"' in rest else request.to(address)
         return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keyset(Link):
+    """The next page begins at the last record's value: records that move while they are walked hide no others.
+
+    For lists in ascending order with an inclusive filter. The Link header says whether there is more, and leads on
+    where a whole page has one value. Records of the page before that come again are dropped.
+    """
+
+    style: ClassVar[str] = "keyset"
+    param: str
+    """The server's parameter for "from here on"."""
+    field: str
+    """The field that the list is ordered by."""
+    places: tuple[str, ...] = ("page", "after", "before", "cursor")
+    """Parameters that a next address counts pages by; they make no sense beside a new beginning."""
+
+    def next(self, request: Request, answer: Answer) -> Request | None:
+        """Begin again at the last value, or follow the Link header where that would be the same page."""
+        following = super().next(request, answer)
+        values = [selector.value(self.field, record) for record in answer.records]
+        if following is None or not values or None in values or values != sorted(values) or values[0] == values[-1]:
+            return following
+        parts = urlsplit(request.url)
+        params = {**dict(parse_qsl(parts.query)), **request.params}
+        kept = {name: value for name, value in params.items() if name not in self.places}
+        return replace(request, url=urlunsplit(parts._replace(query="")), params={**kept, self.param: values[-1]})
+
+    def unseen(self, before: Sequence[Any], records: list[Any]) -> list[Any]:
+        """Return the records without those that ended the page before."""
+        last = selector.value(self.field, before[-1]) if before else None
+        tail = [record for record in before if selector.value(self.field, record) == last]
+        return [record for record in records if record not in tail]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +283,18 @@ class GraphQL(Pages):
         return request.with_values("body", {f"variables.{self.variable}": info["endCursor"]})
 
 
-_STYLES: tuple[type[Pages], ...] = (Single, Link, NextUrl, Cursor, Offset, PageNumber, LastId, Continue, GraphQL)
+_STYLES: tuple[type[Pages], ...] = (
+    Single,
+    Link,
+    Keyset,
+    NextUrl,
+    Cursor,
+    Offset,
+    PageNumber,
+    LastId,
+    Continue,
+    GraphQL,
+)
 
 
 def styles() -> dict[str, type[Pages]]:

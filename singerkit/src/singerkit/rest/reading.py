@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from singerkit.rest import bookmarks, fill, selector, walk
+from singerkit.rest import bookmarks, conditions, fill, selector, walk
 from singerkit.rest.bookmarks import Bookmark, Seen
 
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ class Reading:
                 progress.paused(seen, passed + len(rows))
             else:
                 progress.saw(seen, page.following)
-            passed = 0
             if capped:
                 progress.capped(span)
-            yield Piece(self._new(rows, span), progress.state())
+            yield Piece(self._new(self._wanted(page.records[passed:], rows), span), progress.state())
+            passed = 0
             if cut:
                 raise walk.StopStreamError(ENOUGH if progress.state() != before else STUCK)
             if capped or progress.enough(seen):
@@ -100,6 +100,13 @@ class Reading:
         if str(total).isdigit():
             return int(str(total)) > window.cap
         return came >= window.cap  # no total, whatever the row says: what came is all there is to judge by
+
+    def _wanted(self, records: Sequence[Mapping[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Leave out rows whose records do not meet the row's conditions; the bookmark has seen them."""
+        if not self.endpoint.only_if:
+            return rows
+        pairs = zip(rows, records, strict=False)  # `max_rows` may have cut the rows
+        return [row for row, record in pairs if conditions.wanted(self.endpoint, record)]
 
     def _new(self, rows: list[dict[str, Any]], span: Span) -> list[dict[str, Any]]:
         """Leave out what the last run read, where the server cannot; rows without a bookmark stay."""

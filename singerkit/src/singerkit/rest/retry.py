@@ -40,32 +40,38 @@ class Policy:
     """The vendor's own name for the header that says how many requests are left."""
 
 
-def wait_for(policy: Policy, answer: Answer | None, attempt: int, now: datetime, luck: float) -> float | None:
+def wait_for(
+    policy: Policy, answer: Answer | None, attempt: int, now: datetime, luck: float, least_s: float = 0
+) -> float | None:
     """Return how long to wait before attempt + 1, or None where the server asks for more than the policy allows.
 
-    `answer` is None after a failure of the network; `luck`, between 0 and 1, spreads the waits of many clients.
+    `answer` is None after a failure of the network; `luck`, between 0 and 1, spreads the waits of many clients;
+    `least_s` is the first wait that the row asks for.
     """
     asked = asked_wait(policy, answer.headers, now) if answer is not None else None
     if asked is not None:
         return asked + luck * min(1.0, policy.base_s) if asked <= policy.longest_wait_s else None
-    return float(min(60.0, policy.base_s * 2.0 ** (attempt - 1)) * (0.5 + luck / 2))
+    doubled = 2.0 ** (attempt - 1)
+    backoff = min(60.0, policy.base_s * doubled) * (0.5 + luck / 2)
+    return float(max(backoff, min(least_s * doubled, policy.longest_wait_s)))
 
 
 def asked_wait(policy: Policy, headers: Mapping[str, str], now: datetime) -> float | None:
     """Return the seconds that an answer asks us to wait, by Retry-After or by a reset header, or None."""
     if (value := headers.get("retry-after")) and (wait := _seconds_or_date(value, now)) is not None:
         return wait
-    left = _remaining(policy, headers)
+    left = remaining(policy, headers)
     return _until_reset(policy, headers, now) if left is None or left <= 0 else None
 
 
 def pause_before_wall(policy: Policy, headers: Mapping[str, str], now: datetime) -> float | None:
     """Return how long to hold all requests because the quota is used up, or None while there is some left."""
-    left = _remaining(policy, headers)
+    left = remaining(policy, headers)
     return _until_reset(policy, headers, now) if left is not None and left <= 0 else None
 
 
-def _remaining(policy: Policy, headers: Mapping[str, str]) -> float | None:
+def remaining(policy: Policy, headers: Mapping[str, str]) -> float | None:
+    """Return how many requests the vendor says are left, or None."""
     names = (policy.remaining_header.lower(),) if policy.remaining_header else _REMAINING_HEADERS
     return next((float(m[0]) for n in names if (m := re.match(r"\d+", headers.get(n, "")))), None)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from singerkit.rest.message import Answer
 
-Action = Literal["ignore", "retry", "stop", "end", "fail"]
-Verdict = Literal["read", "ignore", "retry", "stop", "end", "fail"]
+Action = Literal["ignore", "retry", "hold", "stop", "end", "fail"]
+Verdict = Literal["read", "ignore", "retry", "hold", "stop", "end", "fail"]
 
 _PASSING = frozenset({408, 425, 429})  # statuses below 500 that say "not now"
 
@@ -26,12 +26,13 @@ _PASSING = frozenset({408, 425, 429})  # statuses below 500 that say "not now"
 class Rule:
     """What to do where an answer fits: all conditions that are given must hold.
 
-    ignore: no records here, go on with the next parent. retry: as for 429. stop: end the stream, keep what was read
-    and the old bookmark. end: this was the end of the pages. fail: at once, with `say` as the remedy.
+    ignore: no records here, go on with the next parent. retry: ask again later. hold: the same, and no other request
+    by this credential goes before, as for 429. stop: end the stream, keep what was read and the old bookmark. end: this
+    was the end of the pages. fail: at once, with `say` as the remedy.
     """
 
     action: Action
-    """What to do: ignore, retry, stop, end or fail."""
+    """What to do: ignore, retry, hold, stop, end or fail."""
     status: int | None = None
     """The HTTP status."""
     header: str | None = None
@@ -40,6 +41,8 @@ class Rule:
     """JSONPath of a value that must be in the body; with `matches`, it must match. Without, any text of the body."""
     matches: str | None = None
     """Regular expression, searched in the header, in the value or in the whole text of the body."""
+    wait_s: float = 0
+    """With retry and hold: the first wait at least, where the server names none; it doubles with each attempt."""
     say: str = ""
     """What a person can do about it."""
 
@@ -63,11 +66,15 @@ GONE = Rule(action="ignore", status=404)
 """A parent that was deleted between the two calls is no error: its children are gone too."""
 
 
+def fitting(answer: Answer, rules: Iterable[Rule]) -> Rule | None:
+    """Return the first rule that fits an answer, or None."""
+    return next((rule for rule in rules if rule.fits(answer)), None)
+
+
 def verdict(answer: Answer, rules: Iterable[Rule]) -> tuple[Verdict, str]:
     """Return what to do with an answer, and what a person can do about it."""
-    for rule in rules:
-        if rule.fits(answer):
-            return rule.action, rule.say
+    if rule := fitting(answer, rules):
+        return rule.action, rule.say
     if answer.status in _PASSING or answer.status >= 500:
         return "retry", ""
     return ("read" if 200 <= answer.status < 300 else "fail"), ""

@@ -87,6 +87,7 @@ def hints(row: Endpoint) -> dict[str, Any]:
             if parent.columns
         ],
         "x-scopes": list(row.scopes),
+        "x-warnings": list(row.warnings),
         "description": row.description,
     }
     return {name: value for name, value in told.items() if value}

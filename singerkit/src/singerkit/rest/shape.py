@@ -9,6 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SafetyStopError
+from singerkit.rest import selector
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,6 +42,7 @@ class Shaper:
     def __init__(self, endpoint: Endpoint, columns: Iterable[str] | None = None) -> None:
         self.endpoint = endpoint
         self.columns = None if columns is None else frozenset(columns)
+        self.lifted = [(column, selector.matches(path)) for column, path in endpoint.lifted.items()]
         self.deep = [path.split(".") for path in endpoint.drop if "." in path]
         self.renaming = bool(endpoint.renames or endpoint.snake_case or endpoint.drop)
         self.known: dict[tuple[str, ...], list[tuple[str, str]]] = {}
@@ -49,6 +51,8 @@ class Shaper:
 
     def rows(self, records: list[dict[str, Any]], parent: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Return the rows of a page; a record that is fine as it is is not copied."""
+        if self.lifted:
+            records = [{**record, **self._lifted(record)} for record in records]
         for path in self.deep:
             records = [without(record, path) for record in records]
         if self.renaming:
@@ -59,6 +63,10 @@ class Shaper:
             return records
         fine = self.fine  # a set of tuples: twice as fast as comparing the names of each record with the columns
         return [record if tuple(record) in fine else self._declared(record) for record in records]
+
+    def _lifted(self, record: dict[str, Any]) -> dict[str, Any]:
+        found = {column: find(record) for column, find in self.lifted}
+        return {column: values[0] if values else None for column, values in found.items()}
 
     def _declared(self, record: dict[str, Any]) -> dict[str, Any]:
         columns = self.columns or frozenset()

@@ -5,6 +5,7 @@ Takes requests; gives them signed. Safe to use from many threads.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import replace
@@ -36,6 +37,9 @@ class Signer:
     def blocked(self, signed: Request, for_s: float) -> float:  # noqa: ARG002  # there is one credential
         """Return how long to wait, given that the credential of this request is out of quota for so long."""
         return for_s
+
+    def noted(self, signed: Request, left: float | None) -> None:
+        """Take note of how many requests the vendor leaves to the credential of this request."""
 
     def secrets(self) -> tuple[str, ...]:
         """Return what this signer has learnt and nobody may see; what settings hold is known to be secret."""
@@ -80,16 +84,18 @@ class TokenSigner(Signer):
 
 
 class RotatingSigner(Signer):
-    """Signs with the token that has rested longest; a blocked one is not used before its reset."""
+    """Signs with the token that has most requests left, as far as is known; a blocked one rests until its reset."""
 
     def __init__(self, texts: list[str]) -> None:
         self.free_at = dict.fromkeys(texts, 0.0)
+        self.left = dict.fromkeys(texts, math.inf)
         self.lock = threading.Lock()
 
     def sign(self, request: Request) -> Request:
-        """Return the request with the token that may be used soonest."""
+        """Return the request with a token that may be used now, or soonest; among those, the one with most left."""
+        now = time.monotonic()
         with self.lock:
-            text = min(self.free_at, key=self.free_at.__getitem__)
+            text = min(self.free_at, key=lambda one: (max(now, self.free_at[one]), -self.left[one]))
         return with_header(request, "Authorization", text)
 
     def renew(self, refused: Request) -> bool:  # noqa: ARG002  # a bad token is a matter for its owner
@@ -102,6 +108,11 @@ class RotatingSigner(Signer):
         with self.lock:
             self.free_at[signed.headers["Authorization"]] = now + for_s
             return max(0.0, min(self.free_at.values()) - now)
+
+    def noted(self, signed: Request, left: float | None) -> None:
+        """Remember how much is left of this token's quota; one that has come back from its rest is as good as new."""
+        with self.lock:
+            self.left[signed.headers["Authorization"]] = math.inf if left in (None, 0) else left
 
 
 def with_header(request: Request, name: str, text: str) -> Request:

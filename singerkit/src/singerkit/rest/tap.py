@@ -1,6 +1,7 @@
 """The shell of every REST tap: settings that all share, one client for the run, a stream for each row.
 
-Takes a source, its rows and a configuration; gives streams. Refuses rows that break their own rules.
+Takes a source, its rows and a configuration; gives streams. Refuses rows that break their own rules. What reads is
+imported when something is read: `--help` and `--about` need neither a client nor Arrow.
 """
 
 from __future__ import annotations
@@ -14,13 +15,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singerkit.connect import sockets
-from singerkit.rest import check, schema
-from singerkit.rest.client import Client
-from singerkit.rest.fill import filled
-from singerkit.rest.parents import ParentRows
-from singerkit.rest.reader import Run
-from singerkit.rest.stream import RestStream
 from singerkit.settings.fields import Setting
 from singerkit.settings.secrets import redact, secret_values
 from singerkit.tap import ArrowTap
@@ -32,7 +26,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from singerkit.arrow.files import BatchWriter
+    from singerkit.rest.client import Client
     from singerkit.rest.endpoint import Endpoint, Source
+    from singerkit.rest.parents import ParentRows
+    from singerkit.rest.reader import Run
+    from singerkit.rest.stream import RestStream
 
 _AT_LEAST_ONE: Mapping[str, Any] = {"minimum": 1}
 
@@ -159,6 +157,8 @@ class RestTap(ArrowTap):
     @cached_property
     def source(self) -> Source:
         """The source with its settings filled in; what the settings say about patience and pace comes first."""
+        from singerkit.rest.fill import filled
+
         row: Source = filled(self.plain_source(), self.values)
         config = self.config
         patience = {"attempts": "max_attempts", "deadline_s": "retry_deadline_s", "base_s": "retry_base_s"}
@@ -170,16 +170,23 @@ class RestTap(ArrowTap):
     @cached_property
     def client(self) -> Client:
         """The client of this run."""
+        from singerkit.connect import sockets
+        from singerkit.rest.client import Client
+
         guard = sockets.guard(allow_private_hosts=self.config["allow_private_hosts"])
         return Client(self.source, redact=self.redact, guard=guard, timeout_s=self.config["request_timeout_s"])
 
     @cached_property
     def parents(self) -> ParentRows:
         """Parents' rows, for every child of the run."""
+        from singerkit.rest.parents import ParentRows
+
         return ParentRows(self.source.parents_kept)
 
     def run_of(self, client: Client) -> Run:
         """Return what this run gives to a stream that sends by this client."""
+        from singerkit.rest.reader import Run
+
         return Run(
             client=client,
             source=self.source,
@@ -211,6 +218,9 @@ class RestTap(ArrowTap):
 
     def discover_streams(self) -> Sequence[RestStream]:
         """Return a stream for each row; wrong rows are refused all at once."""
+        from singerkit.rest import check, schema
+        from singerkit.rest.stream import RestStream
+
         schemas = schema.schemas(self.rows, self.schema_folder())
         size = self.config.get("page_size")
         check.check_rows(self.plain_source(), self.endpoint_rows(), self.known_names(), schemas, size)

@@ -17,7 +17,7 @@ from singerkit.rest.refusals import Sending
 from singerkit.rest.rules import GONE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from singerkit.rest.endpoint import Endpoint
     from singerkit.rest.message import Answer, Request
@@ -58,11 +58,13 @@ def pages(
     """Yield page after page, from this request on."""
     to, seen, before, number = sending(endpoint), {request.fingerprint()}, b"", 0
     at: Request | None = request
+    shown: list[dict[str, Any]] = []
     while at is not None:
         said, answer = sender.send(at, to)
         if said == "stop":
             raise StopStreamError
         if said in {"end", "ignore"}:
+            logger.info("passed over stream=%s parent=%s status=%d", endpoint.name, dict(parent or {}), answer.status)
             return
         answer = replace(answer, records=_records(endpoint, answer))
         number += 1
@@ -72,7 +74,8 @@ def pages(
             logger.warning("page cap reached stream=%s parent=%s pages=%d", endpoint.name, dict(parent or {}), number)
             following = None
         logger.debug("page read stream=%s page=%d records=%d", endpoint.name, number, len(answer.records))
-        yield Page(answer.records, following, answer.body)
+        yield Page(endpoint.pages.unseen(shown, answer.records), following, answer.body)
+        shown = answer.records
         at = following
 
 
@@ -99,14 +102,24 @@ def _records(endpoint: Endpoint, answer: Answer) -> list[dict[str, Any]]:
             records=endpoint.records,
             remedy="correct `records`, or set `records_optional` where the vendor leaves them out",
         )
+    if endpoint.columns:
+        found = _named(endpoint.columns, found or [])
     if {*map(type, found or ())} - {dict}:
         raise SafetyStopError(
             "what the row calls records are no objects",
             stream=endpoint.name,
             records=endpoint.records,
-            remedy="correct `records`, or write a function in reads.py",
+            remedy="correct `records`, or name their parts in `columns`",
         )
     return found or []
+
+
+def _named(columns: Sequence[str], found: list[Any]) -> list[dict[str, Any]]:
+    """Return lists, plain values and the members of objects as records."""
+    opened: list[Any] = []
+    for one in found:
+        opened.extend(one.items() if isinstance(one, dict) else [one if isinstance(one, list) else [one]])
+    return [dict(zip(columns, values, strict=False)) for values in opened]
 
 
 def _refuse_loop(endpoint: Endpoint, following: Request | None, seen: set[str], answer: Answer, before: bytes) -> bytes:

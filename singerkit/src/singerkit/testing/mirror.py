@@ -39,7 +39,7 @@ class Mirror:
 
     def records(self) -> list[dict[str, Any]]:
         """Return records by the schema; without the columns that come from the parent, named as the vendor does."""
-        given = {column for parent in self.endpoint.parents for column in parent.columns}
+        given = {column for parent in self.endpoint.parents for column in parent.columns} | {*self.endpoint.lifted}
         back = {new: old for old, new in self.endpoint.renames.items()}
         names = {n: p for n, p in self.schema["properties"].items() if n not in given or n in self.endpoint.keys}
         rows = [{back.get(n, n): sample(p, k, n) for n, p in names.items()} for k in range(1, ROWS + 1)]
@@ -57,7 +57,9 @@ class Mirror:
         more: Mapping[str, Any] | None = None,
     ) -> Reply:
         """Return an answer with records where the row looks for them, and other values at their paths."""
-        body: Any = put(None, self.endpoint.records, rows)
+        columns = self.endpoint.columns
+        found = [[row[name] for name in columns] for row in rows] if columns else rows
+        body: Any = put(None, self.endpoint.records, found)
         for path, value in (more or {}).items():
             body = put(body, path, value)
         return Reply(body, headers=headers or {})
@@ -146,6 +148,13 @@ def _link(of: Mirror, style: Any, asked: Asked) -> Reply:
     return of.reply(rows, {"Link": f'<{_here(asked, following)}>; rel="{style.rel}"'} if following else None)
 
 
+def _keyset(of: Mirror, style: Any, asked: Asked) -> Reply:
+    since, start = asked.query.get(style.param, ""), int(asked.query.get("page", 0))
+    rows = [row for row in of.records() if str(row[style.field]) >= since][start:]
+    more = f"http://{asked.headers['host']}{asked.path}?{style.param}={since}&page={start + SIZE}"
+    return of.reply(rows[:SIZE], {"Link": f'<{more}>; rel="{style.rel}"'} if len(rows) > SIZE else None)
+
+
 def _next_url(of: Mirror, style: Any, asked: Asked) -> Reply:
     rows, following = _cut(of, int(asked.query.get("from_row", 0)))
     address = _here(asked, following) if following else None
@@ -198,6 +207,7 @@ def _graphql(of: Mirror, style: Any, asked: Asked) -> Reply:
 _STYLES: Mapping[type[pages.Pages], Callable[[Mirror, Any, Asked], Reply]] = {
     pages.Single: _single,
     pages.Link: _link,
+    pages.Keyset: _keyset,
     pages.NextUrl: _next_url,
     pages.Cursor: _cursor,
     pages.Offset: _offset,
