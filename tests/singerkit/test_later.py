@@ -5,6 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
+from singerkit.plugins import Plugin, plugins
+
+HEAVY = {"adbc_driver_manager", "deltalake", "fsspec", "ibis", "numpy", "psycopg", "pyarrow", "requests", "sqlalchemy"}
+
 START = "import sys; from singerkit.later import postpone; postpone(); import singer_sdk; "
 
 
@@ -34,3 +40,30 @@ def test_what_is_imported_already_stays() -> None:
     code = "import upath; upath.UPath('x'); import upath; postpone(); print('UPath' in vars(upath))"
 
     assert python(code) == "True\n"
+
+
+def test_a_class_can_be_derived_from_and_asked_for() -> None:
+    """Whoever derives from a class of a stand-in, or asks for an instance, gets the real one."""
+    code = (
+        "import types; Own = types.new_class('Own', (singer_sdk.RESTStream,)); "
+        "from singer_sdk.streams.rest import RESTStream; "
+        "print(issubclass(Own, RESTStream), isinstance(3, singer_sdk.GraphQLStream))"
+    )
+
+    assert python(code) == "True False\n"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("plugin", plugins(), ids=lambda plugin: plugin.name)
+def test_an_executable_tells_of_itself_without_what_it_reads_and_writes_with(plugin: Plugin) -> None:
+    """`--help`, `--about` and `--version` import neither Arrow nor a client of HTTP nor a driver."""
+    code = (
+        "import atexit; from singerkit.shell import run; "
+        f"atexit.register(lambda: print(sorted({HEAVY!r} & set(sys.modules)))); "
+        f"[run('{plugin.target}', [option]) for option in ('--help', '--version', '--about')]"  # the last one exits
+    )
+
+    said = python(code)
+
+    assert f"{plugin.name} v" in said
+    assert said.splitlines()[-1] == "[]"

@@ -20,14 +20,16 @@ from singerkit.settings.secrets import redact, secret_values
 from singerkit.tap import ArrowTap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
     import pyarrow as pa
 
     from singerkit.arrow.files import BatchWriter
+    from singerkit.checks.run import Step
     from singerkit.rest.client import Client
     from singerkit.rest.endpoint import Endpoint, Source
+    from singerkit.rest.probe import Probe
     from singerkit.rest.parents import ParentRows
     from singerkit.rest.reader import Run
     from singerkit.rest.stream import RestStream

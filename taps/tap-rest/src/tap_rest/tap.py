@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SettingsError
-from singerkit.rest import manifest
 from singerkit.rest.tap import RestTap
 from singerkit.settings.fields import settings_schema
-from tap_rest.sampling import sampled
 from tap_rest.settings import GROUPS, SETTINGS
 
 if TYPE_CHECKING:
@@ -45,6 +43,8 @@ class TapRest(RestTap):
     @cached_property
     def manifest(self) -> Manifest:
         """The rows and their source; what the settings say comes before what the file says."""
+        from singerkit.rest import manifest
+
         said = {name: self.config[name] for name in _WORDS if self.config.get(name) is not None}
         path = self.config.get("manifest")
         if path is None:
@@ -80,6 +80,8 @@ class TapRest(RestTap):
     @cached_property
     def complete_rows(self) -> tuple[Endpoint, ...]:
         """The rows, each with a schema."""
+        from tap_rest.sampling import sampled
+
         rows = {row.name: row for row in self.manifest.endpoints}
         for name, row in rows.items():
             if not self._has_schema(row):
