@@ -148,6 +148,7 @@ def test_a_batch_without_columns_keeps_its_rows() -> None:
     assert [json.loads(line)["record"] for line in lines] == [{}, {}, {}]
 
 
+@pytest.mark.slow
 def test_a_large_batch_comes_in_slices() -> None:
     """A block is bounded, and no row is lost where one slice ends and the next begins."""
     batch = pa.record_batch({"n": range(3000), "text": ["x" * 10_000] * 3000})

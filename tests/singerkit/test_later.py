@@ -9,6 +9,8 @@ import pytest
 
 from singerkit.plugins import Plugin, plugins
 
+pytestmark = pytest.mark.slow  # a fresh Python each
+
 HEAVY = {"adbc_driver_manager", "deltalake", "fsspec", "ibis", "numpy", "psycopg", "pyarrow", "requests", "sqlalchemy"}
 
 START = "import sys; from singerkit.later import postpone; postpone(); import singer_sdk; "
@@ -53,7 +55,6 @@ def test_a_class_can_be_derived_from_and_asked_for() -> None:
     assert python(code) == "True False\n"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("plugin", plugins(), ids=lambda plugin: plugin.name)
 def test_an_executable_tells_of_itself_without_what_it_reads_and_writes_with(plugin: Plugin) -> None:
     """`--help`, `--about` and `--version` import neither Arrow nor a client of HTTP nor a driver."""

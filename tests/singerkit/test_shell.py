@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # a process each
+
 CANARY = "canary-0815"
 PLUGINS = Path(__file__).parent / "plugins"
 

@@ -8,6 +8,7 @@ from singerkit.testing.contract import promises, world
 from tap_example.tap import TapExample
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("promise", promises(TapExample))
 def test_contract(promise: Any) -> None:
     """The tap keeps each promise of the contract."""

@@ -65,6 +65,7 @@ def test_a_token_is_renewed_a_minute_before_it_ends(age_s: float, refreshes: int
     assert call(logged_in, token) == 200
 
 
+@pytest.mark.slow
 def test_an_access_token_of_a_second_serves_a_long_run(acme: Any, app: Any, browser: Browser) -> None:
     """Tokens end under the run again and again; no request is refused."""
     acme.rules.lifetime_s = 1
@@ -162,6 +163,7 @@ print(access.token())
 """
 
 
+@pytest.mark.slow
 def test_processes_renew_one_at_a_time(acme: Any, logged_in: Any) -> None:
     """Four runs start in the same moment with a token that is due: one renews, none breaks the rotation of another."""
     acme.rules.lifetime_s = 86_400  # of the new token, so that one renewal serves all

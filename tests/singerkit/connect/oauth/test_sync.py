@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from singerkit.connect.auth import Application, login
 from singerkit.errors import CredentialsError
 from singerkit.rest.endpoint import Endpoint, Source
@@ -41,6 +43,7 @@ def numbers(done: Run) -> list[int]:
     return [record["id"] for record in done.records("numbers")]
 
 
+@pytest.mark.slow
 def test_a_long_sync_outlives_its_access_tokens(acme: Any, app: Any, browser: Browser) -> None:
     """Each token lives a second: the sync renews before the end, meets no refusal, and reads every page once."""
     acme.rules.lifetime_s = 1

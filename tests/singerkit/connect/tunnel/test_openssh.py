@@ -19,7 +19,7 @@ from singerkit.connect.tunnel import Tunnel
 from singerkit.errors import CredentialsError, UnavailableError
 
 SSHD = shutil.which("sshd", path=os.environ.get("PATH", "") + os.pathsep + "/usr/sbin")
-pytestmark = pytest.mark.skipif(SSHD is None, reason="OpenSSH's server is not installed")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(SSHD is None, reason="OpenSSH's server is not installed")]
 
 Said = Callable[[int, bytes], bytes]
 

@@ -251,6 +251,7 @@ def test_a_server_of_another_kind_is_no_bastion(tunnel: Any) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_stop_is_heard_while_the_bastion_is_silent() -> None:
     """A server that takes the connection and says nothing does not hold up the end of a run."""
 
@@ -369,6 +370,7 @@ def test_a_bastion_that_restarts_is_found_again(bastion: Any, tunnel: Any, echo:
     assert said(port, b"hello") == b"hello"
 
 
+@pytest.mark.slow
 def test_a_bastion_that_falls_silent_is_noticed(bastion: Any, tunnel: Any, echo: int, wire: Any) -> None:
     """No end, no break, only silence: three unanswered questions later what was carried ends."""
     opened = tunnel(port=wire.port, keep_alive_s=0.1)
@@ -473,6 +475,7 @@ print(tunnel.to("127.0.0.1", 1).port, flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("end", "code"), [("", 0), ("raise SystemExit(5)", 5), ("1 / 0", 1)])
 def test_a_process_that_forgets_to_close_ends_all_the_same(end: str, code: int, bastion: Any) -> None:
     """A tunnel never keeps a process alive, however that ends; the bastion is told goodbye."""
