@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -12,8 +13,9 @@ import pytest
 from singerkit.rest.auth import Rotating
 from singerkit.rest.bookmarks import Bookmark
 from singerkit.rest.client import Client
-from singerkit.rest.endpoint import Condition, Endpoint, Source
+from singerkit.rest.endpoint import Condition, Endpoint, Parent, Source
 from singerkit.rest.message import Request
+from singerkit.rest.own import records
 from singerkit.rest.pages import Keyset, Link
 from singerkit.rest.refusals import Sending
 from singerkit.rest.retry import Policy, wait_for
@@ -21,6 +23,9 @@ from singerkit.rest.rules import Rule
 from singerkit.testing.fake_api import Asked, FakeApi, Reply
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singerkit.rest.endpoint import ReadCall
     from tests.singerkit.rest.conftest import Tries
 
 CHANGES = {"type": "object", "properties": {"id": {"type": "integer"}, "at": {"type": "string"}}}
@@ -189,3 +194,104 @@ def test_tokens_rotate_by_what_is_left(api: FakeApi) -> None:
         one.send(Request("GET", f"{api.url}/items"))
 
     assert [asked.headers["authorization"][-1] for asked in api.asked] == ["a", "b", "a", "a", "b", "a"]
+
+
+def team(api: FakeApi, name: str, dates: list[int]) -> None:
+    """Serve a team's items, by date, and the parts of each."""
+    items = [{"id": n, "at": f"2026-01-{day:02}"} for n, day in enumerate(dates, 1)]
+    api.route(f"/{name}/items", items[::-1])
+    for one in items:
+        api.route(f"/{name}/items/{one['id']}/parts", [{"part": 1, "seen": name}])
+
+
+def teams(call: ReadCall) -> Iterator[dict[str, Any]]:
+    """Yield the teams that the API lists: what a row cannot say, for this test."""
+    yield from records(call, path="/teams")
+
+
+FAMILY = (
+    Endpoint(
+        name="teams", read=f"{__name__}:teams", keys=("name",), schema={"properties": {"name": {}}}, selected=False
+    ),
+    Endpoint(
+        name="items",
+        path="/{team}/items",
+        keys=("team", "id"),
+        bookmarks=(Bookmark(field="at", type="date", order="desc"),),
+        parents=(Parent(stream="teams", params={"team": "name"}),),
+        schema=CHANGES,
+        selected=False,
+    ),
+    Endpoint(
+        name="parts",
+        path="/{team}/items/{item}/parts",
+        keys=("team", "item", "part"),
+        bookmarks=(Bookmark(field="item_at", type="date", of_parent=True),),
+        parents=(
+            Parent(
+                stream="items",
+                params={"team": "team", "item": "id"},
+                fields={"team": "team", "item": "id", "item_at": "at"},
+                changed_by="at",
+            ),
+        ),
+        schema={"properties": {"part": {"type": "integer"}}},
+    ),
+)
+
+
+@pytest.fixture
+def family(api: FakeApi, monkeypatch: pytest.MonkeyPatch) -> FakeApi:
+    """Teams, their items, and the parts of each item."""
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[teams.__module__])
+    api.route("/teams", [{"name": "a"}])
+    team(api, "a", [5, 6])
+    return api
+
+
+def asked_parts(api: FakeApi) -> list[str]:
+    return sorted(asked.path for asked in api.asked if "parts" in asked.path)
+
+
+def test_children_of_parents_that_a_function_reads(family: FakeApi, tries: Tries) -> None:
+    """A function's rows are parents like any other; children carry their parent's bookmark."""
+    done = tries.run(*FAMILY)
+
+    assert done.error is None
+    assert done.records("parts") == [
+        {"team": "a", "item": 2, "item_at": "2026-01-06", "part": 1},
+        {"team": "a", "item": 1, "item_at": "2026-01-05", "part": 1},
+    ]
+
+
+def test_a_parent_that_moved_brings_all_its_children(family: FakeApi, tries: Tries) -> None:
+    """The parents that moved since the last good run are walked, in each family by its own bookmark."""
+    first = tries.run(*FAMILY)
+    team(family, "a", [5, 9])
+    family.asked.clear()
+
+    second = tries.run(*FAMILY, state=first.state)
+
+    assert asked_parts(family) == ["/a/items/2/parts"]
+    assert [record["item_at"] for record in second.records("parts")] == ["2026-01-09"]
+
+
+def test_a_family_that_appears_later_is_read_from_its_beginning(family: FakeApi, tries: Tries) -> None:
+    """How far one family has moved says nothing of another: a new team's old items are walked."""
+    first = tries.run(*FAMILY)
+    family.route("/teams", [{"name": "a"}, {"name": "b"}])
+    team(family, "b", [1, 2])
+    family.asked.clear()
+
+    second = tries.run(*FAMILY, state=first.state)
+
+    assert asked_parts(family) == ["/a/items/2/parts", "/b/items/1/parts", "/b/items/2/parts"]
+    assert second.state["bookmarks"]["parts"]["changed"] == {"a": "2026-01-06", "b": "2026-01-02"}
+    assert {record["team"] for record in second.records("parts")} == {"a", "b"}
+
+
+def test_start_date_bounds_parents(family: FakeApi, tries: Tries) -> None:
+    """A first run begins with the parents that moved since `start_date`."""
+    tries.run(*FAMILY, start_date="2026-01-06T00:00:00Z")
+
+    assert asked_parts(family) == ["/a/items/2/parts"]

@@ -62,6 +62,8 @@ class Bookmark:
     """Parameters that go with this bookmark, such as the sort order that makes `order` true."""
     order: Literal["asc", "desc"] | None = None
     """Order in which records arrive, or none where it is not promised."""
+    of_parent: bool = False
+    """Whether the value is the parent's, by which it is `changed_by`: a parent that moved brings all its children."""
     lookback_s: float = 0
     """How far before the bookmark a run begins again; the bookmark itself does not move."""
     clamp_future: bool = True

@@ -97,6 +97,7 @@ class ReadCall:
     since: Any
     parent: Mapping[str, Any]
     config: Mapping[str, Any]
+    source: Source
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,10 @@ Facts = Mapping[str, Any]
 """What children need of one parent's row: each path that a child names, with its value."""
 
 
+FAMILY = ""
+"""Where the facts of a parent hold the key of the context that it was walked in: no path is empty."""
+
+
 class ParentRows:
     """The facts of parents that were walked to their end in this run, `most` rows in all."""
 
@@ -60,9 +64,11 @@ def paths(parent: str, rows: Mapping[str, Endpoint]) -> frozenset[str]:
     return frozenset(path for one in asking for path in _named(one))
 
 
-def facts(record: Mapping[str, Any], wanted: frozenset[str]) -> Facts:
-    """Return the values at these paths."""
-    return {path: record[path] if path in record else selector.value(path, record) for path in wanted}
+def facts(record: Mapping[str, Any], wanted: frozenset[str], family: str) -> Facts:
+    """Return the values at these paths, and the key of the context that the parent was walked in."""
+    return {FAMILY: family} | {
+        path: record[path] if path in record else selector.value(path, record) for path in wanted
+    }
 
 
 def _named(parent: Parent) -> Iterator[str]:

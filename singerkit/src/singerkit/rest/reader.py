@@ -5,7 +5,6 @@ Takes a row, the STATE and the tap's client; gives what is to be written. Writes
 
 from __future__ import annotations
 
-import importlib
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,9 +13,10 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SettingsError
-from singerkit.rest import bookmarks, fanout, progress
+from singerkit.rest import bookmarks, own, progress
 from singerkit.rest.endpoint import ReadCall
-from singerkit.rest.fanout import Context, Families, FamilyState
+from singerkit.rest.family import Context, FamilyState, after, bound_since
+from singerkit.rest.fanout import Families
 from singerkit.rest.lanes import in_order
 from singerkit.rest.output import Rows
 from singerkit.rest.reading import ENOUGH, STUCK, Piece, Reading
@@ -120,11 +120,11 @@ class Reader:
         families = Families(run.client, run.source, run.rows, run.values, run.parents, run.client.look)
         since = None  # a full load is swapped in: it must hold the children of every parent
         if self.mark is not None:
-            since = fanout.bound_since(parent, run.rows[parent.stream], family.bound, run.now)
+            since = bound_since(parent, run.rows[parent.stream], family.bound, run.now, run.start_date)
         contexts = partial(families.contexts, self.endpoint, since)
         if family.after is None:
             return since is not None, contexts()
-        return True, fanout.after(contexts, family.after)
+        return True, after(contexts, family.after)
 
     def _child(self, context: Context, family: FamilyState, ahead: deque[Context]) -> Callable[[], Iterator[Piece]]:
         ahead.append(context)
@@ -153,13 +153,10 @@ class Reader:
         return replace(reading, most=most).pieces(steps)
 
     def _own_pieces(self, context: Context, steps: Progress, shaper: Shaper) -> Iterator[Piece]:
-        from singerkit.arrow.tables import gathered
-
-        module, _, name = (self.endpoint.read or "").partition(":")
-        function = getattr(importlib.import_module(module), name)
+        run = self.run
         for span in steps.spans():
-            call = ReadCall(self.endpoint, self.run.client.send, span.since, context.params, self.run.values)
-            for records in gathered(function(call)):
+            call = ReadCall(self.endpoint, run.client.send, span.since, context.params, run.values, run.source)
+            for records in own.called(call):
                 rows = shaper.rows(records, context.columns)
                 steps.saw(bookmarks.seen(self.mark, rows, self.endpoint.name) if self.mark else bookmarks.Seen(), None)
                 yield Piece(rows, steps.state())

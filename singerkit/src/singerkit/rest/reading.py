@@ -111,7 +111,7 @@ class Reading:
     def _new(self, rows: list[dict[str, Any]], span: Span) -> list[dict[str, Any]]:
         """Leave out what the last run read, where the server cannot; rows without a bookmark stay."""
         mark = self.bookmark
-        if mark is None or mark.param or span.since is None:
+        if mark is None or mark.param or mark.of_parent or span.since is None:
             return rows
         read, name = bookmarks.comparable, mark.field
         return [row for row in rows if row.get(name) is None or read(mark.type, row[name]) >= span.since]

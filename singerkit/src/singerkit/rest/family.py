@@ -1,0 +1,167 @@
+"""What a STATE remembers of parents: a bookmark for each, one for all, and how far the parents themselves moved. Pure.
+
+Takes contexts of parents that are done; gives one bookmark. A STATE of thousands of parents stays small.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from singerkit.rest import bookmarks
+from singerkit.rest.progress import Marks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from singerkit.rest.bookmarks import Bookmark
+    from singerkit.rest.endpoint import Endpoint, Parent
+
+_ALONE = "[]"  # the key of a context without parents
+
+
+@dataclass(frozen=True)
+class Context:
+    """What one parent gives to its child: parameters, columns, and where the parent's own bookmark stands."""
+
+    params: Mapping[str, Any] = field(default_factory=dict)
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    changed: Any = None
+    family: str = ""
+    """The key of the context in which the parent itself was walked."""
+
+    @property
+    def key(self) -> str:
+        """The parent's name in a STATE."""
+        values = list(self.params.values())
+        return str(values[0]) if len(values) == 1 else json.dumps(values, default=str, separators=(",", ":"))
+
+    def __or__(self, other: Context) -> Context:
+        """Combine two parents."""
+        return replace(self, params={**self.params, **other.params}, columns={**self.columns, **other.columns})
+
+
+@dataclass(frozen=True)
+class Bound:
+    """From where the parents of each family are walked that moved since the last good run; `floor` for new families."""
+
+    floor: Any = None
+    families: tuple[tuple[str, Any], ...] = ()
+
+    def of(self, family: str) -> Any:
+        """Return where the walk of one family begins; None for everything."""
+        return dict(self.families).get(family, self.floor)
+
+
+class FamilyState:
+    """The bookmarks of all parents: one each up to a number, then one for all.
+
+    The one for all never passes the moment the run began: a record that came to a parent after its walk would else be
+    lost. It needs values in time; streams whose bookmark is a number keep one bookmark for each parent.
+    """
+
+    def __init__(self, state: Mapping[str, Any], bookmark: Bookmark | None, limit: int, now: datetime) -> None:
+        same = bookmark is not None and state.get("replication_key") == bookmark.field
+        self.bookmark = bookmark
+        self.known: dict[str, Any] = dict(state.get("parents", {})) if same else {}
+        self.everyone: Any = state.get("global") if same else None
+        self.after: str | None = state.get("after")
+        self.began: str = state.get("began", now.isoformat()) if self.after else now.isoformat()
+        self.high: Any = state.get("high") if self.after and same else None
+        self.limit = limit if bookmark is not None and bookmark.type in {"datetime", "date"} else None
+        self.crowded = self.everyone is not None or (bookmark is not None and bookmark.of_parent)
+        self.old_parents = dict(self.known)
+        self.met: set[str] = set()
+        self.bound: Any = state.get("changed")
+        self.changed: dict[str, Any] = {}
+
+    def of(self, key: str) -> dict[str, Any]:
+        """Return the STATE that one parent's walk begins with."""
+        value = self.old_parents.get(key, self.everyone)
+        if self.bookmark is None or value is None:
+            return {}
+        return {"replication_key": self.bookmark.field, "replication_key_value": value}
+
+    def done(self, context: Context, finished: Mapping[str, Any]) -> None:
+        """Take note of a parent whose rows are all written."""
+        self.after = context.key
+        if context.changed is not None:
+            before = self.changed.get(context.family, context.changed)
+            self.changed[context.family] = max(before, context.changed)
+        value = finished.get("replication_key_value")
+        if not self.crowded:
+            self.met.add(context.key)
+        if self.bookmark is None or value is None:
+            return
+        self.high = value if self.high is None else max(self.high, value, key=self._order)
+        if not self.crowded:
+            self.known[context.key] = value
+            self.crowded = self.limit is not None and len(self.known) > self.limit
+        if self.crowded:
+            self.known = {}
+
+    def state(self) -> dict[str, Any]:
+        """Return the bookmarks of the parents done so far; the old ones stay for the others."""
+        place = {"after": self.after, "began": self.began} if self.after and (self.crowded or not self.bookmark) else {}
+        parents = dict(self.known)  # a copy: this STATE may be written when more parents are done
+        return self._named(parents=parents, **{"global": self.everyone}, high=self.high if place else None, **place)
+
+    def finished(self, *, pruned: bool) -> dict[str, Any]:
+        """Return the bookmarks after the last parent; `pruned` forgets parents that are gone."""
+        known = {key: value for key, value in self.known.items() if key in self.met} if pruned else self.known
+        if self.crowded and self.bookmark is not None and self.high is not None:
+            began = bookmarks.comparable(self.bookmark.type, self.began)
+            top = min(bookmarks.comparable(self.bookmark.type, self.high), began)
+            old = None if self.everyone is None else bookmarks.comparable(self.bookmark.type, self.everyone)
+            self.everyone = bookmarks.storable(top if old is None else max(top, old), self.high)
+        return self._named(parents=known, **{"global": self.everyone}, changed=self._changed())
+
+    def _named(self, **parts: Any) -> dict[str, Any]:
+        parts.setdefault("changed", self.bound)
+        given = {name: value for name, value in parts.items() if value not in (None, {})}
+        return {"replication_key": self.bookmark.field, **given} if self.bookmark else given
+
+    def _changed(self) -> Any:
+        """Return how far the parents of each family have moved; one value where there is one family."""
+        began = datetime.fromisoformat(self.began)
+        moved = {
+            family: bookmarks.storable(min(value, began) if isinstance(value, datetime) else value, None)
+            for family, value in self.changed.items()
+        }
+        if moved.keys() <= {_ALONE}:
+            return moved.get(_ALONE, self.bound)
+        return {**(self.bound if isinstance(self.bound, dict) else {}), **moved}
+
+    def _order(self, value: Any) -> Any:
+        return bookmarks.comparable(self.bookmark.type if self.bookmark else "text", value)
+
+
+def bound_since(
+    parent: Parent, row: Endpoint, state: Any, now: datetime, start_date: datetime | None = None
+) -> Bound | None:
+    """Return from where the parents are walked that moved since the last good run, or None for all."""
+    mark = row.bookmark(parent.changed_by) if parent.changed_by else None
+    if mark is None:
+        return None
+    mark = replace(mark, first_days=parent.first_days)
+
+    def since(value: Any) -> Any:
+        held = {"replication_key": mark.field, "replication_key_value": value}
+        marks = Marks(mark, held, row.name, now, start_date)
+        return marks.since(marks.read("replication_key_value"))
+
+    families = state if isinstance(state, dict) else {_ALONE: state}
+    return Bound(since(None), tuple((family, since(value)) for family, value in families.items()))
+
+
+def after(contexts: Callable[[], Iterable[Context]], key: str) -> Iterator[Context]:
+    """Yield the contexts that come after a parent; all of them where that parent is gone."""
+    met = False
+    for context in contexts():
+        if met:
+            yield context
+        met = met or context.key == key
+    if not met:
+        yield from contexts()
