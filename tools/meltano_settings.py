@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from singerkit.settings import meltano
 from tools.setup import ENVIRONMENTS, ROOT
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from ruamel.yaml.comments import CommentedMap
 
 PROJECT = ROOT / "meltano.yml"
-KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
 
 
 def about(executable: str) -> dict[str, Any]:
@@ -45,35 +45,6 @@ def renewed(text: str, abouts: Mapping[str, Mapping[str, Any]]) -> str:
     return written.getvalue()
 
 
-def settings(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield each setting of a JSON Schema in Meltano's words."""
-    for name, prop in schema["properties"].items():
-        if prop.get("x-kind") == "ssh_tunnel":  # Meltano nests dotted names: each has a kind and secrecy of its own
-            yield from ({**row, "name": f"{name}.{row['name']}"} for row in settings(prop))
-            continue
-        row: dict[str, Any] = {"name": name}
-        row |= {"label": prop["title"]} if prop.get("title") else {}
-        row |= {"kind": kind(prop)}
-        row |= {"sensitive": True} if prop.get("secret") else {}
-        row |= {"value": prop["default"]} if prop.get("default") is not None else {}
-        row |= {"options": _options(prop["enum"])} if prop.get("enum") else {}
-        row |= {"description": " ".join(prop["description"].split())} if prop.get("description") else {}
-        yield row
-
-
-def kind(prop: Mapping[str, Any]) -> str:
-    """Return Meltano's kind for a JSON Schema property."""
-    if prop.get("enum"):
-        return "options"
-    if prop.get("x-kind") == "file":
-        return "file"
-    types = [prop["type"]] if isinstance(prop.get("type"), str) else prop.get("type", [])
-    first = next((word for word in types if word != "null"), "string")
-    if first == "string" and prop.get("format") in {"date", "date-time"}:
-        return "date_iso8601"
-    return KINDS.get(first, "string")
-
-
 def main() -> None:
     """Renew meltano.yml from the installed plugins."""
     text = PROJECT.read_text()
@@ -88,9 +59,9 @@ def described(text: str) -> list[str]:
 def _renew(plugin: CommentedMap, said: Mapping[str, Any]) -> None:
     """Put what a plugin says behind its `executable`, and leave its other lines where they are."""
     ours: dict[str, Any] = {"capabilities": sorted(said["capabilities"])}
-    if groups := said["settings"].get("x-settings-groups"):
-        ours["settings_group_validation"] = [list(group) for group in groups]
-    ours["settings"] = list(settings(said["settings"]))
+    if groups := meltano.groups(said["settings"]):
+        ours["settings_group_validation"] = groups
+    ours["settings"] = list(meltano.settings(said["settings"]))
     for place, (name, value) in enumerate(ours.items(), list(plugin).index("executable") + 1):
         if name in plugin:
             plugin[name] = value
@@ -101,10 +72,6 @@ def _renew(plugin: CommentedMap, said: Mapping[str, Any]) -> None:
 def _plugins(project: Mapping[str, Any]) -> Iterator[Any]:
     for plugins in project["plugins"].values():
         yield from plugins
-
-
-def _options(values: list[Any]) -> list[dict[str, str]]:
-    return [{"label": str(value), "value": value} for value in values if value is not None]
 
 
 if __name__ == "__main__":

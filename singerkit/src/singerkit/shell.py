@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import io
 import json
-import logging
 import os
 import signal
 import sys
@@ -18,9 +17,12 @@ import click
 
 from singerkit.errors import SettingsError, SingerkitError, StoppedError
 from singerkit.later import postpone
+from singerkit.settings.schema import settings_schema
+from singerkit.settings.secrets import guard_logs, guard_stderr
 from singerkit.verbs import with_verbs
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Mapping, Sequence
     from types import FrameType
 
@@ -31,6 +33,7 @@ _BROKEN_PIPE = 6
 
 def main(plugin: str, argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line of `module:Class` and end the process with the exit code of the design."""
+    guard_stderr()
     postpone()  # before anything imports singer-sdk
     code = run(plugin, sys.argv[1:] if argv is None else argv)
     try:
@@ -44,7 +47,8 @@ def run(plugin: str, argv: Sequence[str]) -> int:
     """Run the command line of `module:Class` and return its exit code; every error is one line on stderr."""
     module, _, name = plugin.partition(":")
     cls = getattr(importlib.import_module(module), name)
-    command: click.Command = cls.cli
+    command: click.Command = cls.cli  # sets up the logs
+    guard_logs()
     try:
         with command.make_context(cls.name, [*argv]) as context:  # not main(): it would end a broken pipe with 1
             command.invoke(context)
@@ -78,21 +82,56 @@ class Shell:
     """Mixed in before singer_sdk.Tap or Target: what is slow or unsafe there, overridden here once."""
 
     name: str
+    settings_class: ClassVar[type]
+    """What the plugin can be told. Everything that describes its settings is made of this class."""
+    settings: Any
+    """What it was told: a value of `settings_class`, and all that a plugin reads."""
     config_jsonschema: ClassVar[dict[str, Any]]
     _config: dict[str, Any]
     stopped_by: int | None = None
     """The signal that asked this run to stop, or None. Looked at between messages, never acted on inside one."""
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        """Describe the settings to singer-sdk."""
+        super().__init_subclass__(**named)
+        if "settings_class" in vars(cls):
+            cls.config_jsonschema = settings_schema(cls.settings_class)
+
+    def __init__(self, *args: Any, config: Any = None, parse_env_config: bool = False, **named: Any) -> None:
+        """Read the environment by names of nested settings too, and as texts: singer-sdk knows the names at the top."""
+        if parse_env_config:
+            config = merged(config or {}, self.environment())
+        super().__init__(*args, config=config, **named)  # type: ignore[call-arg]  # the plugin's base
+
+    @classmethod
+    def environment(cls) -> dict[str, Any]:
+        """Return what the environment says of the settings; `.env` of this folder, or above, adds to it."""
+        from dotenv import find_dotenv, load_dotenv
+
+        from singerkit.settings.environment import from_environment
+
+        load_dotenv(find_dotenv(usecwd=True))
+        schema = cls.config_jsonschema
+        cast("Any", cls).append_builtin_config(schema)
+        return from_environment(cls.name, schema, os.environ)
+
+    @classmethod
+    def print_about(cls, output_format: str | None = None) -> None:
+        """Answer `--about`, with what stands inside of groups."""
+        from singerkit.settings.about import rendered
+
+        click.echo(rendered(cast("Any", cls)._get_about_info(), output_format))  # noqa: SLF001  # no other way to it
 
     @classmethod
     def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:  # noqa: ARG003  # click's signature
         """Read the configuration files; singer-sdk ends in a traceback where one is missing or broken."""
         from singer_sdk.plugin_base import _ConfigInput
 
-        merged: dict[str, Any] = {}
+        config: dict[str, Any] = {}
         for path in value:
             if path != "ENV":
-                merged |= read_json_object(path, what="config file")
-        return _ConfigInput(config=merged, parse_env="ENV" in value)
+                config = merged(config, read_json_object(path, what="config file"))
+        return _ConfigInput(config=config, parse_env="ENV" in value)
 
     @classmethod
     def get_singer_command(cls) -> click.Command:
@@ -109,14 +148,38 @@ class Shell:
         return {}
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Refuse bad settings all at once and without their values, which singer-sdk would print."""
+        """Refuse bad settings all at once and without their values, which singer-sdk would print.
+
+        Where errors are not to be raised (`--discover` of a tap whose streams need no settings), what is wrong or
+        missing has its default.
+        """
+        from singerkit.settings import read, secrets, words
+        from singerkit.settings.files import Files
+
+        if not hasattr(self, "settings_class"):
+            return self._validate_rows(raise_errors=raise_errors)
+        cast("Any", self).append_builtin_config(self.config_jsonschema)
+        own = settings_schema(self.settings_class)["properties"]
+        builtin = {name: prop for name, prop in self.config_jsonschema["properties"].items() if name not in own}
+        reading: read.Reading[Any] = read.read(
+            self.settings_class, self._config, Files.of_environment(), beside=builtin
+        )
+        secrets.hide(reading.secrets)
+        if reading.errors and raise_errors:
+            raise words.settings_error(self.name, reading.errors)
+        self.settings, self._config = reading.value, dict(reading.config)
+        return list(reading.errors)
+
+    def _validate_rows(self, *, raise_errors: bool) -> list[str]:
         from singer_sdk.plugin_base import JSONSchemaValidator
 
-        from singerkit.settings import fields
+        from singerkit.settings import fields, secrets
+        from singerkit.settings.texts import typed
 
         schema = self.config_jsonschema
+        self._config = {name: typed(value, schema["properties"].get(name, {})) for name, value in self._config.items()}
         cast("Any", self).append_builtin_config(schema)
-        hide_secrets(self._config, schema)
+        secrets.hide(secrets.secret_values(self._config, schema))
         errors = [
             fields.explain(e, schema["properties"]) for e in JSONSchemaValidator(schema).iter_errors(self._config)
         ]
@@ -150,6 +213,16 @@ class _JsonObjectFile(click.ParamType):  # type: ignore[type-arg]  # generic fro
         return io.StringIO(json.dumps(read_json_object(value, what=self.what)))
 
 
+def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two configurations as one: the second goes before, name by name, also inside of objects."""
+    both = {name: merged(first[name], value) for name, value in second.items() if _are_objects(first.get(name), value)}
+    return {**first, **second, **both}
+
+
+def _are_objects(first: Any, second: Any) -> bool:
+    return isinstance(first, dict) and isinstance(second, dict)
+
+
 def read_json_object(path: str, *, what: str) -> dict[str, Any]:
     """Return the JSON object in a file, or say in one line why there is none."""
     try:
@@ -163,12 +236,3 @@ def read_json_object(path: str, *, what: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise SettingsError(f"{what} must hold a JSON object", path=path)
     return content
-
-
-def hide_secrets(config: dict[str, Any], schema: dict[str, Any]) -> None:
-    """Make every log handler of this process replace the secrets of this configuration."""
-    from singerkit.settings.secrets import RedactingFilter, secret_values
-
-    if secrets := secret_values(config, schema):
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(RedactingFilter(secrets))

@@ -7,7 +7,7 @@ import pytest
 
 from singerkit.settings.kinds import FileUpload, Input, Select
 from singerkit.settings.rows import rows, settings
-from singerkit.settings.schema import settings_schema
+from singerkit.settings.schema import flat, required, settings_schema
 from tests.singerkit.settings.example import Settings
 
 SCHEMA = settings_schema(Settings)
@@ -88,18 +88,20 @@ PROPERTIES: list[tuple[str, dict[str, Any]]] = [
             "title": "Recent",
             "description": "Newer rows too.",
             "x-kind": "switch_group",
+            "properties": {
+                "enabled": {
+                    "type": ["boolean", "null"],
+                    "title": "Use: Recent",
+                    "description": "Whether the settings below are read.",
+                    "default": True,
+                }
+            },
             "oneOf": [
                 {"title": "off", "properties": {"enabled": {"enum": [False]}}, "required": ["enabled"]},
                 {
                     "title": "on",
                     "properties": {
-                        "enabled": {
-                            "title": "Use: Recent",
-                            "type": ["boolean", "null"],
-                            "default": True,
-                            "description": "Whether the settings below are read.",
-                            "enum": [True, None],
-                        },
+                        "enabled": {"enum": [True, None]},
                         "days": {
                             "type": ["integer", "null"],
                             "title": "Days",
@@ -135,7 +137,8 @@ def test_an_option_with_settings_of_its_own_is_a_branch() -> None:
 
     assert [branch["title"] for branch in auth["oneOf"]] == ["A token", "An application"]
     assert [branch["properties"]["method"]["enum"] for branch in auth["oneOf"]] == [["token"], ["app"]]
-    assert [branch["required"] for branch in auth["oneOf"]] == [["method"], ["method", "app_id", "key"]]
+    assert auth["properties"]["method"]["enum"] == ["token", "app", None]
+    assert [branch["required"] for branch in auth["oneOf"]] == [["method"], ["app_id", "key", "method"]]
     assert auth["oneOf"][0]["allOf"] == [{"anyOf": [{"required": ["token"]}, {"required": ["token_file"]}]}]
     assert auth["propertyNames"] == {"enum": ["app_id", "key", "method", "token", "token_file"]}
 
@@ -183,3 +186,35 @@ def test_an_option_must_say_its_value() -> None:
 
     with pytest.raises(TypeError, match=r"^Plain is an option of a Select: write option: ClassVar = Option"):
         settings_schema(Choice)
+
+
+def test_single_settings_have_dotted_names() -> None:
+    """What stands in a group or an option is a setting of its own to Meltano, to the environment and in the docs."""
+    found = flat(SCHEMA)
+
+    assert [name for name in found if "." in name] == [
+        "auth.method",
+        "auth.token",
+        "auth.token_file",
+        "auth.app_id",
+        "auth.key",
+        "history.enabled",
+        "history.days",
+        "history.since",
+        "recent.enabled",
+        "recent.days",
+        "recent.since",
+    ]
+    assert found["recent.days"][0]["default"] == 1
+    assert found["auth.token"][0]["secret"] is True
+
+
+def test_what_may_stand_in_a_file_is_required_all_the_same() -> None:
+    """A required secret is required under one of its two names."""
+
+    @settings
+    class Login:
+        user: Annotated[str, Input("User", "Who.")]
+        password: Annotated[str, Input("Password", "Which.", secret=True)]
+
+    assert required(settings_schema(Login)) == ["user", "password"]

@@ -19,6 +19,7 @@ from singerkit.settings.files import FileRefusedError, Files
 from singerkit.settings.kinds import LARGEST_FILE, FileUpload, Select
 from singerkit.settings.rows import ENABLED, MISSING, Row, rows
 from singerkit.settings.schema import json_value, property_of
+from singerkit.settings.secrets import passwords_in
 from singerkit.settings.texts import typed
 
 T = TypeVar("T")
@@ -34,16 +35,25 @@ class Reading(Generic[T]):
     config: Mapping[str, Any] = field(repr=False)
 
 
-def read(settings: type[T], config: Mapping[str, Any], files: Files | None = None) -> Reading[T]:
-    """Return what a configuration says, with its defaults.
+def read(
+    settings: type[T],
+    config: Mapping[str, Any],
+    files: Files | None = None,
+    beside: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Reading[T]:
+    """Return what a configuration says, with its defaults; `beside` are schemas of settings that the shell reads.
 
     Where a value is wrong or missing, its default stands in the value, or None: good for looking, not for a run.
     """
-    reader = _Reader(files or Files())
+    reader, others = _Reader(files or Files()), beside or {}
     found = rows(settings)
-    plain = reader.prepared(found, config, "")
+    shell = {name: typed(config[name], prop) for name, prop in others.items() if name in config}
+    plain = reader.prepared(found, {name: value for name, value in config.items() if name not in others}, "")
     value = reader.built(settings, found, plain, "")
-    return Reading(cast("T", value), tuple(reader.errors), frozenset(reader.secrets), plain)
+    for name, said in shell.items():
+        reader.errors += words.broken(said, others[name], name) if said is not None else ()
+    whole = {name: said for name, said in {**shell, **plain}.items() if said is not None and said is not _UNREAD}
+    return Reading(cast("T", value), tuple(reader.errors), frozenset(reader.secrets), whole)
 
 
 class _Reader:
@@ -77,8 +87,7 @@ class _Reader:
             value = self._of_file(row, value, written, path)
         if value is None and not row.required:
             value = json_value(row.default) if not dataclasses.is_dataclass(row.default) else {}
-        if row.secret:
-            self.secrets |= set(_texts(value))
+        self.secrets |= {text for one in _texts(value) for text in ([one] if row.secret else passwords_in(one))}
         return value
 
     def _of_file(self, row: Row, value: Any, written: Any, path: str) -> Any:

@@ -7,13 +7,13 @@ word for (`secret`, `x-kind`, `x-settings-groups`). Pure.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from singerkit.settings.kinds import FileUpload, Input, Select
-from singerkit.settings.rows import ENABLED, FILE, TEXTUAL, Row, choices, label_of, members, rows
+from singerkit.settings.rows import ENABLED, TEXTUAL, Row, choices, label_of, members, rows
 
 _JSON_TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number"}
 _FORMATS = {"email": "email", "url": "uri", "date": "date-time", "time": "time"}
@@ -104,29 +104,33 @@ def _grouped(row: Row) -> dict[str, Any]:
     if not row.switched:
         return {**_members(row.group, row.default), "additionalProperties": False}
     on_by_default = row.default is not None and not row.required
-    on = _members(row.group, row.default)
-    switch = {"title": f"Use: {row.field.label}", "type": ["boolean", "null"], "default": on_by_default}
-    switch["description"] = "Whether the settings below are read."
+    caption = "Whether the settings below are read."
+    switch = {"type": ["boolean", "null"], "title": f"Use: {row.field.label}", "description": caption}
     off_values, on_values = ([False], [True, None]) if on_by_default else ([False, None], [True])
-    off = {"title": "off", "properties": {ENABLED: {"enum": off_values}}}
-    on["properties"] = {ENABLED: {**switch, "enum": on_values}, **on["properties"]}
-    (off if on_by_default else on)["required"] = [ENABLED, *(on["required"] if not on_by_default else ())]
-    return {"oneOf": [off, {"title": "on", **on, "additionalProperties": False}]}
+    off: dict[str, Any] = {"title": "off", "properties": {ENABLED: {"enum": off_values}}, "required": []}
+    on = {"title": "on", **_members(row.group, row.default), "additionalProperties": False}
+    on["properties"] = {ENABLED: {"enum": on_values}, **on["properties"]}
+    (off if on_by_default else on)["required"].append(ENABLED)
+    return {"properties": {ENABLED: {**switch, "default": on_by_default}}, "oneOf": [off, on]}
 
 
 def _selected(row: Row) -> dict[str, Any]:
     assert isinstance(row.field, Select)  # noqa: S101  # the caller has looked
-    by, branches, known = row.field.by, [], {row.field.by}
-    chosen = None if row.required or row.default is None else type(row.default)
+    by, sides, known = row.field.by, [], {row.field.by}
+    chosen = None if row.required else type(row.default)
+    labels = {value: label_of(option) for value, option in row.options.items()}
+    which: dict[str, Any] = {"type": ["string", "null"], "title": row.field.label, "description": row.field.caption}
+    which |= {"x-kind": "options", "x-labels": labels}
     for value, option in row.options.items():
-        inner = _members(option, row.default)
-        known |= set(inner["properties"])
         is_default = option is chosen
-        which = {"title": row.field.label, "enum": [value, None] if is_default else [value]}
-        inner["properties"] = {by: which, **inner["properties"]}
-        inner["required"] = [*([] if is_default else [by]), *inner["required"]]
-        branches.append({"title": label_of(option), **inner})
-    return {"oneOf": branches, "propertyNames": {"enum": sorted(known)}}
+        side = {"title": labels[value], **_members(option, row.default)}
+        known |= set(side["properties"])
+        side["properties"] = {by: {"enum": [value, None] if is_default else [value]}, **side["properties"]}
+        side["required"] += [] if is_default else [by]
+        which |= {"default": value} if is_default else {}
+        sides.append(side)
+    which["enum"] = [*labels, None]
+    return {"properties": {by: which}, "oneOf": sides, "propertyNames": {"enum": sorted(known)}}
 
 
 def _default(row: Row) -> dict[str, Any]:
@@ -171,6 +175,25 @@ def _either(props: list[dict[str, Any]]) -> dict[str, Any]:
     return {"type": types, "anyOf": props}
 
 
-def is_file_of(name: str, properties: Mapping[str, Any]) -> bool:
-    """Return whether a setting gives another one by the path of a file."""
-    return name.endswith(FILE) and name.removesuffix(FILE) in properties
+def branches(prop: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Return the objects whose settings a setting may hold: itself, and each option or side of a switch; or none."""
+    return [part for part in (prop, *prop.get("oneOf", ())) if "properties" in part]
+
+
+def flat(schema: Mapping[str, Any], parent: str = "") -> dict[str, tuple[Mapping[str, Any], bool]]:
+    """Return each single setting by its dotted name: its schema, and whether no configuration can do without it."""
+    found: dict[str, tuple[Mapping[str, Any], bool]] = {}
+    for name, prop in schema["properties"].items():
+        inner = branches(prop)
+        for branch in inner:
+            for path, (one, _) in flat(branch, f"{parent}{name}.").items():
+                found.setdefault(path, (one, False))
+        if not inner:
+            found[parent + name] = (prop, name in required(schema))
+    return found
+
+
+def required(schema: Mapping[str, Any]) -> list[str]:
+    """Return the settings that a configuration must hold, those too that it may hold by the path of a file."""
+    either = [rule["anyOf"][0]["required"][0] for rule in schema.get("allOf", ())]
+    return [*schema.get("required", ()), *either]

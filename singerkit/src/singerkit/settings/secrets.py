@@ -1,6 +1,6 @@
-"""No secret leaves by a log: values of secret settings are replaced in every line, tracebacks included.
+"""No secret leaves this process by a text: whatever is logged, raised or reported is masked, by value and by name.
 
-Takes the configuration and its schema; gives a filter for logging handlers. Acts before any truncation.
+Takes secrets as they become known; gives texts without them. Acts on whole texts, before anything is cut off.
 """
 
 from __future__ import annotations
@@ -8,52 +8,79 @@ from __future__ import annotations
 import base64
 import json
 import logging
-from typing import TYPE_CHECKING, Any
+import re
+import sys
+from typing import TYPE_CHECKING, Any, TextIO
 from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+from singerkit.settings.kinds import sounds_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 MASK = "***"
 _SHORTEST = 4  # below this a value is a word of the language, and replacing it would only blur the log
+_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
+_NAME = r"[\w.-]{0,40}(?:token|secret|pass|key|credential|authorization|cookie)[\w.-]{0,40}"
+_QUOTED = re.compile(
+    rf"""(?P<head>(?P<q>["'])(?P<name>{_NAME})(?P=q)\s*:\s*(?P<v>["']))(?:\\.|(?!(?P=v)).)+""",
+    re.IGNORECASE | re.DOTALL,
+)
+_ASSIGNED = re.compile(rf"""(?P<head>\b(?P<name>{_NAME})=)(?P<quote>["']?)[^\s&;,"')\]}}]+(?P=quote)""", re.IGNORECASE)
+_HEADER = re.compile(
+    r"""(?P<head>\b(?P<name>[\w-]*(?:authorization|cookie|api-key|token)):[ ]?)(?P<scheme>\w+ )?[^\s,;"']{8,}""",
+    re.IGNORECASE,
+)
+_USER_INFO = re.compile(r"(?P<head>\b[\w+.-]+://[^\s/:@]*:)[^\s@/]+(?=@)")
+_HARMLESS = frozenset({"true", "false", "null", "none", "missing"})
 
-
-def secret_values(config: Mapping[str, Any], schema: Mapping[str, Any]) -> set[str]:
-    """Return the texts of secret settings and the passwords inside addresses, in the forms that logs show them."""
-    return {form for value in _secrets(config, schema) for form in _forms(value) if len(form) >= _SHORTEST}
+_known: tuple[str, ...] = ()
 
 
 def hide(secrets: Iterable[str]) -> None:
-    """Mask more secrets from now on, in whatever this process logs: tokens that a run has been given."""
-    forms = {form for value in secrets for form in _forms(value) if len(form) >= _SHORTEST}
-    for handler in logging.getLogger().handlers:
-        known = next((f for f in handler.filters if isinstance(f, RedactingFilter)), None)
-        if known is None:
-            handler.addFilter(RedactingFilter(forms))
-        else:
-            known.secrets |= forms
+    """Mask more secrets from now on, in whatever this process says: of settings, and tokens that a run is given."""
+    global _known  # noqa: PLW0603  # a process has one set of secrets, and many ways out
+    found = {form for value in secrets for form in _forms(value) if len(form) >= _SHORTEST}
+    _known = tuple(sorted({*_known, *found}, key=lambda form: (-len(form), form)))
+    guard_logs()
+
+
+def redacted(text: str) -> str:
+    """Return a text without the secrets that this process knows, and without what a name in it says to be one."""
+    return by_name(redact(text, _known))
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
     """Return the text with every secret replaced, the longest first, so that no tail of one stays."""
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
+        if secret in text:
+            text = text.replace(secret, MASK)
     return text
 
 
-class RedactingFilter(logging.Filter):
-    """Replaces the secrets in whatever a handler is about to write."""
+def by_name(text: str) -> str:
+    """Return the text without values that stand behind a secret's name: in JSON, queries, headers and addresses."""
+    for pattern in (_QUOTED, _ASSIGNED, _HEADER):
+        text = pattern.sub(_masked, text)
+    return _USER_INFO.sub(rf"\g<head>{MASK}", text)
 
-    def __init__(self, secrets: Iterable[str]) -> None:
-        super().__init__()
-        self.secrets = frozenset(secrets)
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the record in place; every record passes."""
-        record.msg, record.args = redact(record.getMessage(), self.secrets), ()
-        if record.exc_info:
-            record.exc_text = redact(logging.Formatter().formatException(record.exc_info), self.secrets)
-        return True
+def guard_logs() -> None:
+    """Have every handler of the root logger say nothing that is a secret, also in tracebacks and structured logs."""
+    for handler in logging.getLogger().handlers:
+        if not isinstance(handler.formatter, _Redacting):
+            handler.setFormatter(_Redacting(handler.formatter or logging.Formatter()))
+
+
+def guard_stderr() -> None:
+    """Have what is written to stderr past the logs, by threads that die or by warnings, hold no secret either."""
+    if not isinstance(sys.stderr, _RedactingStream):
+        sys.stderr = _RedactingStream(sys.stderr)  # one for all who write
+
+
+def secret_values(config: Mapping[str, Any], schema: Mapping[str, Any]) -> set[str]:
+    """Return the texts of secret settings and the passwords inside addresses, in the forms that logs show them."""
+    return {form for value in _secrets(config, schema) for form in _forms(value) if len(form) >= _SHORTEST}
 
 
 def _secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
@@ -62,19 +89,56 @@ def _secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[s
         if isinstance(value, str):
             if prop.get("secret"):
                 yield value
-            if "://" in value and (password := _password_of(value)):
-                yield password
+            if "://" in value:
+                yield from passwords_in(value)
         elif isinstance(value, dict) and prop.get("secret"):
             yield from (str(v) for v in value.values() if v is not None)
         elif isinstance(value, dict):
             yield from _secrets(value, prop)
 
 
-def _password_of(address: str) -> str | None:
+def passwords_in(address: str) -> Iterator[str]:
+    """Yield the password inside an address."""
     try:
-        return urlsplit(address).password
+        password = urlsplit(address).password
     except ValueError:  # not an address after all
-        return None
+        return
+    if password:
+        yield password
+
+
+class _Redacting(logging.Formatter):
+    """Formats as another formatter does, and then masks: the text is whole, exceptions included."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redacted(self._inner.format(record))
+
+
+class _RedactingStream:
+    """A stream of text that masks each piece it is given."""
+
+    def __init__(self, inner: TextIO) -> None:
+        self._inner = inner
+
+    def write(self, text: str) -> int:
+        self._inner.write(redacted(text))
+        return len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def _masked(found: re.Match[str]) -> str:
+    name, whole = found["name"], found[0]
+    value = whole[len(found["head"]) :].strip("\"'")
+    secret = sounds_secret(name) or name.lower() in _HEADERS or "api-key" in name.lower()
+    if not secret or value.lower() in _HARMLESS or value.isdecimal():
+        return whole
+    return f"{found['head']}{MASK}"
 
 
 def _forms(value: str) -> Iterator[str]:

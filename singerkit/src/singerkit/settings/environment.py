@@ -1,0 +1,46 @@
+"""Settings from the environment: `TAP_X_PORT` is `port`, `TAP_X_SSH_TUNNEL_HOST` is `ssh_tunnel.host`.
+
+Takes variables and the schema of a configuration; gives a configuration of texts. What a text stands for is decided
+where settings are read, not here. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from singerkit.settings.schema import branches
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def variable(plugin: str, setting: str) -> str:
+    """Return the name of the variable of a setting: TAP_X_SSH_TUNNEL_HOST for `ssh_tunnel.host` of tap-x."""
+    return f"{plugin}_{setting}".upper().replace("-", "_").replace(".", "_")
+
+
+def from_environment(plugin: str, schema: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the environment says of a plugin's settings, as texts; a part of an object is set by its own name."""
+    return _object(plugin, schema.get("properties", {}), environment)
+
+
+def _object(prefix: str, properties: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, prop in properties.items():
+        said: Any = environment.get(variable(prefix, name))
+        inner = {key: one for branch in branches(prop) for key, one in branch.get("properties", {}).items()}
+        if inner and (parts := _object(variable(prefix, name), inner, environment)):
+            said = {**_whole(said), **parts}
+        if said is not None:
+            found[name] = said
+    return found
+
+
+def _whole(said: str | None) -> dict[str, Any]:
+    """Return an object that is written as JSON, as far as it is one; its parts may be written beside it."""
+    try:
+        whole = json.loads(said or "{}")
+    except ValueError:
+        return {}
+    return whole if isinstance(whole, dict) else {}
