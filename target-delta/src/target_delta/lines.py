@@ -12,12 +12,16 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from singerkit.errors import SafetyStopError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, MutableMapping
 
+    from numpy.typing import NDArray
+
+NEWLINE = ord("\n")
 # How singer-sdk, singer-python and most others begin a RECORD line; what begins otherwise is decoded instead.
 _BEGINS = re.compile(
     rb'\{"type": ?"RECORD", ?"stream": ?"([^"\\]+)"(?=,)|\{"stream": ?"([^"\\]+)", ?"type": ?"RECORD"(?=,)'
@@ -114,18 +118,23 @@ def _messages(block: bytes, schemas: MutableMapping[str, bytes]) -> Iterator[Rec
 
 
 def _extent(block: bytes, begins: re.Match[bytes]) -> tuple[int, int]:
-    """Return where a run ends, and how many lines it has.
-
-    Mostly it is the whole block: all lines but the first follow a newline that their beginning follows. Two counts
-    cost half of what the search for another beginning does.
-    """
-    if begins.start() == 0:
-        rows = block.count(b"\n") + (not block.endswith(b"\n"))
-        if block.count(b"\n" + begins[0] + b",") == rows - 1:
-            return len(block), rows
+    """Return where a run ends, and how many lines it has; mostly it is the whole block."""
+    begin = begins[0] + b","
+    if begins.start() == 0 and block.endswith(b"\n"):
+        starts = np.flatnonzero(np.frombuffer(block, np.uint8) == NEWLINE)[:-1] + 1
+        if not len(starts) or _all_begin(block, starts, begin):
+            return len(block), len(starts) + 1
     found = _end_of_run(begins[0]).search(block, begins.end())
     end = found.end() if found else len(block)
     return end, block.count(b"\n", begins.start(), end) + (block[end - 1 : end] != b"\n")
+
+
+def _all_begin(block: bytes, starts: NDArray[np.intp], begin: bytes) -> bool:
+    """Return whether every line begins like this; half the price of counting such beginnings in the text."""
+    if starts[-1] + len(begin) > len(block):
+        return False
+    words = np.ndarray(len(block) - len(begin) + 1, dtype=f"V{len(begin)}", buffer=block, strides=(1,))
+    return bool(words[starts].tobytes() == begin * len(starts))
 
 
 def _run(stream: bytes, lines: bytes, rows: int) -> Records:

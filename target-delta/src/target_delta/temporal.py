@@ -10,6 +10,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -88,9 +89,12 @@ def _one_by_one(texts: pa.StringArray, read: Callable[[str], date], kind: pa.Dat
 
 def _since(array: pa.Array, number: pa.DataType, first: int) -> pa.Array:
     """Refuse the year 0, which Arrow's reader lets through and neither Python nor Spark knows, and beyond 9999."""
-    bounds = pc.min_max(array.view(number)).as_py()
-    if bounds["min"] is not None and (bounds["min"] < first or bounds["max"] > _last(first)):
-        raise ValueError("outside the years 1 to 9999")
+    last = _last(first)
+    values = np.frombuffer(array.buffers()[1], number.to_pandas_dtype())[array.offset :][: len(array)]
+    if len(values) and (values.min() < first or values.max() > last):  # or only what lies under a NULL is outside
+        bounds = pc.min_max(array.view(number)).as_py()  # exact, and five times as dear
+        if bounds["min"] is not None and (bounds["min"] < first or bounds["max"] > last):
+            raise ValueError("outside the years 1 to 9999")
     return array
 
 
