@@ -1,91 +1,145 @@
-"""Tables that are partitioned by columns of their own."""
+"""The partition of a row: a text that follows from its columns, however wide they are."""
 
 from __future__ import annotations
 
-import tempfile
-from datetime import date
-from pathlib import Path
+import hashlib
+import math
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from singerkit.errors import SafetyStopError
+from target_delta.canonical import canonical
+from target_delta.md5 import remainders
+from target_delta.partition import Format, Partitioning
 
-from .conftest import Load, activate, record, schema
-from .test_upsert import upsert
-
-SCHEMA = pa.schema([("id", pa.int64()), ("p", pa.string()), ("d", pa.date32()), ("v", pa.int64())])
-ODD = ["a b", "a:b", "a%b", "ü", "a/b", "a=b", "a'b", "a%20b", 'q"\\{}[]^~#|<>?*`;,&@!$()+', "plain", None]
-
-
-def as_table(rows: list[dict[str, Any]]) -> pa.Table:
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+INSTANT = pa.timestamp("us", "UTC")
+DAYS = [date(1, 1, 1), date(1969, 12, 31), date(1970, 1, 1), date(2021, 1, 3), date(2024, 12, 30), date(9999, 12, 31)]
 
 
-def read(folder: Path) -> list[dict[str, Any]]:
-    return list(DeltaTable(folder).to_pyarrow_table().select(SCHEMA.names).to_pylist())
+def values(column: pa.Array, **how: Any) -> list[str]:
+    found: list[str] = Partitioning(keys=("k",), **how).values(pa.table({"k": column})).to_pylist()
+    return found
 
 
-ROW = st.fixed_dictionaries({
-    "id": st.integers(0, 8), "p": st.sampled_from(ODD), "d": st.sampled_from([date(2024, 1, 1), date(1, 1, 1), None]),
-    "v": st.integers(0, 99),
-})  # fmt: skip
+@given(st.lists(st.binary(max_size=130)), st.integers(1, 2**31 - 1))
+def test_md5_is_that_of_hashlib(texts: list[bytes], count: int) -> None:
+    """A whole column is hashed as each text alone."""
+    found = remainders(pa.array(texts, pa.binary()), count).tolist()
+
+    assert found == [int(hashlib.md5(text).hexdigest(), 16) % count for text in texts]
 
 
-@settings(max_examples=12)
-@given(
-    st.lists(st.lists(ROW, min_size=1, max_size=8), min_size=1, max_size=4), st.sampled_from([["p"], ["d"], ["p", "d"]])
+def test_md5_of_part_of_a_column() -> None:
+    """A slice is hashed as what it shows."""
+    texts = pa.array([f"{number}".encode() for number in range(20_000)])
+
+    assert remainders(texts.slice(100, 18_000), 97).tolist() == remainders(texts, 97).tolist()[100:18_100]
+
+
+@pytest.mark.parametrize(
+    ("column", "texts"),
+    [
+        (pa.array([-1, 2**62]), ["-1", str(2**62)]),
+        (pa.array([Decimal("1.50"), Decimal("-0.00"), Decimal("7.00")]), ["1.5", "0", "7"]),
+        (pa.array([0.1, -0.0, 1e20, 1e-7, math.nan, math.inf]), ["0.1", "0", "1" + "0" * 20, "0.0000001", None, None]),
+        (pa.array([True, None]), ["true", None]),
+        (pa.array(["ü", "", None]), ["ü", None, None]),
+        (pa.array([b"\x00\xff", b""]), ["00ff", None]),
+        (pa.array([date(2024, 2, 10)]), ["2024-02-10"]),
+        (pa.array([86_400_000_000, 10_000_500], pa.timestamp("us")), ["1970-01-02", "1970-01-01T00:00:10.0005"]),
+        (pa.array([datetime(1, 1, 1, 0, 0, 20, tzinfo=UTC), None], INSTANT), ["0001-01-01T00:00:20", None]),
+    ],
+    ids=["integers", "decimals", "doubles", "booleans", "texts", "bytes", "days", "local times", "instants"],
+)  # fmt: skip
+def test_canonical_text(column: pa.Array, texts: list[str | None]) -> None:
+    """Each value has one text; what has no value has none."""
+    assert canonical(column).to_pylist() == texts
+
+
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [
+        (pa.array([-3, 0, 7, None], pa.int16()), pa.int64()),
+        (pa.array([-3, 0, 1200]), pa.decimal128(38, 9)),
+        (pa.array([-3, 0, 1200]), pa.float64()),
+        (pa.array([-3, 0, 1200]), pa.string()),
+        (pa.array([Decimal("1.50"), Decimal("-0.01")]), pa.decimal128(30, 8)),
+        (pa.array([0.5, 0.1, -3.25], pa.float32()), pa.float64()),
+        (pa.array(DAYS), pa.timestamp("us")),
+        (pa.array(DAYS), INSTANT),
+        (pa.array(["a", ""]), pa.large_string()),
+    ],
+    ids=str,
 )
-def test_model_is_a_dictionary(batches: list[list[dict[str, Any]]], by: list[str]) -> None:
-    """In any partitioning, with any values, every key is there once: one that comes in another partition has moved."""
-    model: dict[int, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        write_deltalake(folder, SCHEMA.empty_table(), partition_by=by)
-        for batch in batches:
-            model |= {row["id"]: row for row in as_table(batch).to_pylist()}
-            upsert(Path(folder), as_table(batch), ["id"])
+@pytest.mark.parametrize("mode", ["md5", "numerical", "datetime"])
+def test_widening_changes_no_partition(narrow: pa.Array, wide: pa.DataType, mode: str) -> None:
+    """One canonical text per value, whatever the type of its column has become."""
+    how = {"mode": mode, "count": 1000, "size": 7, "format": "day"}
 
-        found = read(Path(folder))
-
-    assert sorted(map(str, found)) == sorted(map(str, model.values()))
+    assert values(narrow.cast(wide), **how) == values(narrow, **how)
 
 
-@pytest.mark.parametrize("value", ODD)
-def test_files_of_another_writer_are_replaced(tmp_path: Path, value: str | None) -> None:
-    """A file that delta-rs wrote, under a path that it encodes, goes when its row is replaced."""
-    write_deltalake(tmp_path, as_table([{"id": 1, "p": value, "v": 1}]), partition_by=["p"])
-
-    change = upsert(tmp_path, as_table([{"id": 1, "p": value, "v": 2}]), ["id"])
-
-    assert (change.updated, [row["v"] for row in read(tmp_path)]) == (1, [2])
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)), st.integers(1, 2**62))
+def test_integer_division(numbers: list[int], size: int) -> None:
+    """A number is divided and rounded down."""
+    assert values(pa.array(numbers, pa.int64()), mode="numerical", size=size) == [str(n // size) for n in numbers]
 
 
-def test_empty_text_is_refused(tmp_path: Path) -> None:
-    """Delta would read an empty partition value back as NULL."""
-    write_deltalake(tmp_path, SCHEMA.empty_table(), partition_by=["p"])
+def test_what_is_no_integer() -> None:
+    """Texts that are integers count; anything else is in the partition `null`."""
+    texts = pa.array(["-1", "+250", "10" * 20, "1.0", " 7", "1_0", "٣", "x", "", None])
 
-    with pytest.raises(SafetyStopError, match="a partition column holds an empty text, which Delta would read back"):
-        upsert(tmp_path, as_table([{"id": 1, "p": "", "v": 1}]), ["id"])
+    assert values(texts, mode="numerical", size=100) == ["-1", "2", str(int("10" * 20) // 100), *["null"] * 7]
+    assert values(pa.array([Decimal("500.00"), Decimal("0.50")]), mode="numerical", size=100) == ["5", "null"]
 
 
-@pytest.mark.parametrize("keys", [(), ("id",)], ids=["append", "upsert"])
-def test_partitioned_table_takes_rows_and_full_loads(load: Load, warehouse: Path, keys: tuple[str, ...]) -> None:
-    """A table that was made with partitions keeps them."""
-    described = schema("s", keys, id="integer", p="string", v="integer")
-    write_deltalake(warehouse / "s", SCHEMA.empty_table(), partition_by=["p"])
+@pytest.mark.parametrize(
+    ("to", "texts"),
+    [
+        ("hour", [f"{day}T00" for day in DAYS]),
+        ("day", [str(day) for day in DAYS]),
+        ("week", ["0001-w01", "1970-w01", "1970-w01", "2020-w53", "2025-w01", "9999-w52"]),
+        ("month", ["0001-01", "1969-12", "1970-01", "2021-01", "2024-12", "9999-12"]),
+        ("year", ["0001", "1969", "1970", "2021", "2024", "9999"]),
+    ],
+)
+def test_truncated_times(to: Format, texts: list[str]) -> None:
+    """A time is cut to its hour, day, ISO week, month or year, in UTC, also before 1970."""
+    assert values(pa.array(DAYS), mode="datetime", format=to) == texts
 
-    load([described, record("s", id=1, p="x", v=1), record("s", id=2, p="y", v=1)])
-    load([described, record("s", id=3, p="x", v=2)])
-    assert sorted(row["id"] for row in read(warehouse / "s")) == [1, 2, 3]
 
-    rows = [record("s", id=5, p="x", v=1), record("s", id=5, p="y", v=2)]
-    load([described, activate("s", 5), *rows, activate("s", 5)])
+def test_weeks_are_those_of_the_calendar() -> None:
+    """Every day of some years lies in the week that Python's calendar names."""
+    days = [date.fromordinal(number) for number in range(date(2015, 1, 1).toordinal(), date(2027, 1, 1).toordinal())]
 
-    delta = DeltaTable(warehouse / "s")
-    assert delta.metadata().partition_columns == ["p"]
-    found = sorted((row["id"], row["p"]) for row in delta.to_pyarrow_table().to_pylist())
-    assert found == ([(5, "y")] if keys else [(5, "x"), (5, "y")])
+    expected = [f"{day.isocalendar().year}-w{day.isocalendar().week:02}" for day in days]
+
+    assert values(pa.array(days), mode="datetime", format="week") == expected
+
+
+def test_what_is_no_time() -> None:
+    """Texts are read as instants, integers as seconds since 1970; anything else is in the partition `null`."""
+    texts = pa.array(["2024-01-01T00:30:00+02:00", "2024-02-29", "1700000000", "soon", "", None])
+
+    assert values(texts, mode="datetime") == ["2023-12", "2024-02", "2023-11", "null", "null", "null"]
+    assert values(pa.array([-1, 1700000000, 10**18]), mode="datetime") == ["1969-12", "2023-11", "null"]
+
+
+def test_several_keys() -> None:
+    """The texts are joined by |; where one is missing, the row is in the partition `null`."""
+    rows = pa.table({"a": [1, 2, 3], "b": ["x", "", None]})
+
+    found = Partitioning("md5", ("a", "b"), count=10**6).values(rows).to_pylist()
+
+    assert found == [str(int(hashlib.md5(b"1|x").hexdigest(), 16) % 10**6), "null", "null"]
+
+
+@pytest.mark.parametrize("rows", [pa.table({"a": pa.array([], pa.int64())}), pa.table({"b": [1, 2]})])
+def test_no_rows_and_no_column(rows: pa.Table) -> None:
+    """Rows without the column are in the partition `null`."""
+    assert Partitioning("md5", ("a",), count=3).values(rows).to_pylist() == ["null"] * rows.num_rows

@@ -19,7 +19,8 @@ from singerkit.errors import SafetyStopError, StoreError
 from target_delta.history import BOOKMARK, COMMIT, ENDED, RUN, SOURCE
 from target_delta.plan import Change
 from target_delta.schema import evolve
-from target_delta.table import APP_ID, FULL_LOAD_ID, ONE_TRY, first_line
+from target_delta.snapshot import APP_ID, FULL_LOAD_ID
+from target_delta.table import ONE_TRY, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from target_delta.files import DataFile
-    from target_delta.table import LiveFile, Snapshot, Table
+    from target_delta.snapshot import LiveFile, Snapshot
+    from target_delta.table import Table
 
     Plan = Callable[[Snapshot], Change]
     Act = Callable[[Snapshot, CommitProperties], Change]
@@ -98,7 +100,7 @@ class Committer:
 
         1. See the table as it is now, made or widened to the columns of the data.
         2. Plan: write the data files that no log names yet.
-        3. Check that every Remove names a live file.
+        3. Check that every Remove names a live file, and that new files have the partitions of the table.
         4. Force the files to the disk.
         5. Commit against that snapshot: Adds, Removes, transaction and bookmark at once.
         6. Force the log entry to the disk.
@@ -107,7 +109,7 @@ class Committer:
         snapshot = self._see(schema, replace=full_load is not None)  # 1
         change = plan(snapshot)  # 2
         try:
-            check_removes(change, snapshot)  # 3
+            check(change, snapshot)  # 3
             self.alive()
             self.table.store.sync(file.path for file in change.adds)  # 4
             version = self._commit(snapshot, change, schema, full_load, facts)  # 5
@@ -207,8 +209,13 @@ def _properties(transactions: list[Transaction], facts: Mapping[str, Any]) -> Co
     return CommitProperties(custom_metadata=dict(facts), max_commit_retries=ONE_TRY, app_transactions=transactions)
 
 
-def check_removes(change: Change, snapshot: Snapshot) -> None:
-    """Stop where a file that goes is not a live one: the rows that replace it would stand beside it."""
+def check(change: Change, snapshot: Snapshot) -> None:
+    """Stop where a file that goes is not a live one, whose rows would stay, or one that comes fits no partition."""
+    if any(set(file.partition) != set(snapshot.partition_by) for file in change.adds):
+        raise SafetyStopError(
+            "files were written for other partitions than the table has by now; nothing was committed",
+            remedy="run again, in full where rows were staged",
+        )
     live = {file.path for file in snapshot.files} if change.removes else set()
     if lost := [file.path for file in change.removes if file.path not in live or not file.is_removable]:
         raise SafetyStopError(

@@ -92,6 +92,11 @@ class FileWriter:
         if self._waiting_rows >= self.layout.row_group_rows:
             self._write_groups(whole=True)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a file is on its way to the store."""
+        return self._open is not None
+
     def spill(self) -> None:
         """Write what waits for its row group to be full: memory is short."""
         self._write_groups(whole=False)

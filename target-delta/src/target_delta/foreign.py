@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from deltalake import CommitProperties
 
-    from target_delta.table import Snapshot
+    from target_delta.snapshot import Snapshot
 
 
 def append(rows: pa.Table, snapshot: Snapshot, properties: CommitProperties) -> Change:

@@ -5,15 +5,17 @@ Takes tables of one schema; gives what became of them. What the load did not bri
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from singerkit.errors import SafetyStopError
 from target_delta.keys import Ascending
-from target_delta.loaders import NOTHING, SoFar
+from target_delta.loaders import NOTHING, SoFar, refuse_own_partition
 from target_delta.metadata import DELETED_AT
-from target_delta.partition import PartitionedWriter
+from target_delta.partition import Partitioning
+from target_delta.parts import PartitionedWriter
 from target_delta.plan import Change
 from target_delta.schema import evolve
 from target_delta.unique import Kept, drop_repeated
@@ -25,9 +27,9 @@ if TYPE_CHECKING:
 
     from target_delta.commit import Committer
     from target_delta.files import DataFile, Layout
+    from target_delta.snapshot import Snapshot
     from target_delta.staging import Staging
     from target_delta.stale import Stale
-    from target_delta.table import Snapshot
 
 
 @dataclass
@@ -47,6 +49,7 @@ class Stager:
     """What becomes of rows that the load does not bring; they are simply gone where there is none."""
     streams = True
     _writer: PartitionedWriter | None = None
+    _partitioning: Partitioning = field(default_factory=Partitioning)
 
     def __post_init__(self) -> None:
         self._order = Ascending(self.keys)
@@ -56,10 +59,10 @@ class Stager:
         """Write rows to files of the load."""
         self._order.add(rows)
         if self._writer is None:
-            seen = self.committer.table.snapshot()
-            by = seen.partition_by if seen else ()
-            self._writer = PartitionedWriter(self.committer.table.store, self.schema, by, self.keys, self.layout)
-        self._writer.write(rows)
+            self._partitioning = self.committer.table.partitioning
+            store, schema = self.committer.table.store, self._whole(self.schema)
+            self._writer = PartitionedWriter(store, schema, self._partitioning.columns, self.keys, self.layout)
+        self._writer.write(self._partitioning.place(rows))
 
     def settle(self, so_far: SoFar) -> Change:
         """Make the files part of the load for good; the table stays as it is."""
@@ -83,7 +86,8 @@ class Stager:
         4. Forget the manifests.
         """
         self.settle(SoFar(bookmark))  # 1
-        schema = self._columns()
+        self._partitioning = self.committer.table.partitioning
+        schema = self._whole(self._columns())
         store, alive = self.committer.table.store, self.committer.alive
         kept, unless = Kept(self.staging.files), self._unless(schema)
         if unless or not self._order.holds:
@@ -101,6 +105,17 @@ class Stager:
         for later in [entry.schema for entry in self.staging.entries[1:]] + [self.schema]:
             schema = evolve(schema, later)
         return schema
+
+    def _whole(self, schema: pa.Schema) -> pa.Schema:
+        """Return the columns of the load with those by which the table is partitioned."""
+        if self._partitioning.is_derived:
+            refuse_own_partition(schema)
+        elif missing := [name for name in self._partitioning.columns if name not in schema.names]:
+            raise SafetyStopError(
+                "a full load lacks a column by which the table is partitioned",
+                remedy="select it in the tap, or drop the table", stream=self.committer.table.stream, column=missing[0],
+            )  # fmt: skip
+        return self._partitioning.schema(schema)
 
     def _unless(self, schema: pa.Schema) -> str | None:
         return DELETED_AT if self.hard_delete and DELETED_AT in schema.names else None

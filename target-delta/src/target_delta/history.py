@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from target_delta.table import FULL_LOAD_ID, LiveFile
+from target_delta.snapshot import FULL_LOAD_ID, LiveFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -15,7 +15,8 @@ from target_delta import foreign
 from target_delta.history import LEFT, MARKS
 from target_delta.metadata import DELETED_AT
 from target_delta.omitted import folded
-from target_delta.partition import PartitionedWriter
+from target_delta.partition import COLUMN
+from target_delta.parts import PartitionedWriter
 from target_delta.plan import Change, Upsert
 from target_delta.repeats import mark
 from target_delta.schema import conform
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from target_delta.files import Layout
     from target_delta.omitted import Masks
     from target_delta.resume import Resume
+    from target_delta.snapshot import Snapshot
     from target_delta.staging import Progress
-    from target_delta.table import Snapshot
 
 NOTHING = Change(())
 
@@ -90,7 +91,7 @@ class Appender:
             store = self.committer.table.store
             self._writer = PartitionedWriter(store, seen.schema, seen.partition_by, (), self.layout)
             self._seen = seen
-        rows = fitted(rows, self._writer.schema)
+        rows = fitted(rows, self._seen)
         fresh = rows if self.resume is None else self.resume.new(rows, self._seen)
         self._left_out += rows.num_rows - fresh.num_rows
         self._writer.write(fresh)
@@ -101,7 +102,7 @@ class Appender:
             rows, self._foreign = pa.concat_tables(self._foreign), []
             return self.committer.delegate(
                 self.schema,
-                lambda seen, how: foreign.append(fitted(rows, seen.schema), seen, how),
+                lambda seen, how: foreign.append(fitted(rows, seen), seen, how),
                 bookmark=so_far.bookmark,
             ).change
         if self._writer is None:
@@ -159,7 +160,7 @@ class Upserter:
             self._refuse_special(rows)
             return self.committer.delegate(
                 self.schema,
-                lambda seen, how: foreign.merge(fitted(rows, seen.schema), self.keys, seen, how),
+                lambda seen, how: foreign.merge(fitted(rows, seen), self.keys, seen, how),
                 bookmark=so_far.bookmark,
             ).change
         return self.committer.commit(
@@ -172,10 +173,11 @@ class Upserter:
 
     def _plan(self, rows: pa.Table, omitted: Masks, snapshot: Snapshot) -> Change:
         store, alive = self.committer.table.store, self.committer.alive
-        rows = fitted(rows, snapshot.schema)
-        return Upsert(store, rows, self.keys, self.layout, alive, omitted, self._gone(rows), self.versions).plan(
-            snapshot
-        )
+        rows = fitted(rows, snapshot)
+        immutable = self.committer.table.wanted.immutable
+        gone = self._gone(rows)
+        upsert = Upsert(store, rows, self.keys, self.layout, alive, omitted, gone, self.versions, immutable)
+        return upsert.plan(snapshot)
 
     def _gone(self, rows: pa.Table) -> pa.ChunkedArray | None:
         """Return which rows take their key out of the table, or None where none does."""
@@ -219,8 +221,20 @@ def refuse_omitted(omitted: Masks, stream: str) -> None:
         )
 
 
-def fitted(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows with exactly these columns; no value changes on the way."""
-    if rows.schema.equals(schema):
+def fitted(rows: pa.Table, table: Snapshot) -> pa.Table:
+    """Return rows with exactly the columns of a table, its partition among them; no value changes on the way."""
+    if table.partitioning.is_derived:
+        refuse_own_partition(rows.schema)
+    elif rows.schema.equals(table.schema):
         return rows
-    return pa.Table.from_batches([conform(batch, schema) for batch in rows.to_batches()], schema=schema)
+    conformed = [conform(batch, table.schema) for batch in rows.to_batches()]
+    return table.partitioning.place(pa.Table.from_batches(conformed, schema=table.schema))
+
+
+def refuse_own_partition(schema: pa.Schema) -> None:
+    """Stop where a SCHEMA fills the column in which a table keeps its partitions."""
+    if COLUMN in schema.names:
+        raise SafetyStopError(
+            f"the SCHEMA has a column {COLUMN}, in which the table keeps its partitions",
+            remedy="rename or remove it (stream_maps can do it)",
+        )

@@ -1,135 +1,178 @@
-"""Rows into the partitions of a table, by the values of its own partition columns.
+"""Which partition a row belongs to: a text that follows from some of its columns and nothing else.
 
-Takes tables; gives their parts with the partition values as a log writes them. Refuses a text that a log cannot keep.
+Takes columns; gives one text a row, `null` where the columns say nothing. Pure.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from typing import TYPE_CHECKING, Self
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from singerkit.errors import SafetyStopError
-from target_delta.files import DataFile, FileWriter
+from target_delta.canonical import canonical, each
+from target_delta.md5 import remainders
+from target_delta.temporal import instant, instants
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from target_delta.files import Layout
-    from target_delta.store import Store
-
-Values = tuple[str | None, ...]
-
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-WAITING_BYTES = 64 << 20  # of rows in memory over all partitions, before row groups are written short
-_NULL = "__HIVE_DEFAULT_PARTITION__"
+    from collections.abc import Sequence
 
 
-def parts(rows: pa.Table, columns: Sequence[str]) -> Iterator[tuple[Values, pa.Array]]:
-    """Yield each combination of partition values and the positions of its rows, in the order of the rows."""
-    if not columns:
-        yield (), pa.array(np.arange(rows.num_rows))
-        return
-    if not rows.num_rows:
-        return
-    texts = [_texts(rows, column) for column in columns]
-    coded = [text.dictionary_encode(null_encoding="encode") for text in texts]
-    codes = np.zeros(rows.num_rows, dtype=np.int64)
-    for one in coded:
-        codes = codes * max(1, len(one.dictionary)) + one.indices.to_numpy(zero_copy_only=False)
-    order = np.argsort(codes, kind="stable")
-    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    for start, end in zip(starts, [*starts[1:], len(order)], strict=True):
-        positions = order[start:end]
-        yield tuple(text[int(positions[0])].as_py() for text in texts), pa.array(positions)
+Mode = Literal["none", "md5", "numerical", "datetime", "column"]
+Format = Literal["hour", "day", "week", "month", "year"]
+
+COLUMN = "_sdc_partition"
+NULL = "null"
+"""The partition of rows whose columns are NULL, empty, or nothing that the mode can read."""
+FORMATS: Sequence[Format] = ("hour", "day", "week", "month", "year")
+_INTEGER = re.compile(r"[-+]?[0-9]+")
+_FIRST_S = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
+_LAST_S = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
+_EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, and weeks begin on Monday
+_WEEK_DAYS = 7
+_UNITS = {"hour": ("h", 13), "day": ("D", 10), "month": ("M", 7), "year": ("Y", 4)}
+"""NumPy's unit, and how many characters of its ISO 8601 name it."""
 
 
-def filled(rows: pa.Table, partition: Mapping[str, str | None], schema: pa.Schema) -> pa.Table:
-    """Return the rows of a data file with the partition columns that the file itself does not hold."""
-    for name, text in partition.items():
-        if name in schema.names and name not in rows.column_names:
-            kind = schema.field(name).type
-            rows = rows.append_column(name, pa.repeat(pa.scalar(text).cast(kind), rows.num_rows))
-    return rows
+@dataclass(frozen=True)
+class Partitioning:
+    """How a table is cut into partitions.
 
+    md5: the texts of `keys`, joined by `|`, hashed, modulo `count`. numerical: one key, divided by `size`.
+    datetime: one key, truncated to `format`. column: the columns `keys` themselves, as Hive does.
+    """
 
-class PartitionedWriter:
-    """One FileWriter a partition; a table without partitions has one."""
+    mode: Mode = "none"
+    keys: tuple[str, ...] = ()
+    count: int | None = None
+    size: int | None = None
+    format: Format | None = None
 
-    def __init__(
-        self, store: Store, schema: pa.Schema, partition_by: Sequence[str], keys: Sequence[str], layout: Layout
-    ) -> None:
-        self.store = store
-        self.schema = schema
-        self.partition_by = tuple(partition_by)
-        self.keys = keys
-        self.layout = layout
-        self._inner = pa.schema([field for field in schema if field.name not in self.partition_by])
-        self._writers: dict[Values, FileWriter] = {}
+    def __str__(self) -> str:
+        """Return it in the words of the settings."""
+        sizes = [f"{name}={value}" for name in ("count", "size", "format") if (value := getattr(self, name))]
+        return " ".join([self.mode, *self.keys, *sizes])
 
-    def write(self, rows: pa.Table) -> None:
-        """Write rows to the files of their partitions."""
-        if not self.partition_by:
-            self.writer(()).write(rows)
-            return
-        for values, positions in parts(rows, self.partition_by):
-            self.writer(values).write(rows.select(self._inner.names).take(positions))
-        if sum(writer.waiting_bytes for writer in self._writers.values()) > WAITING_BYTES:
-            for writer in self._writers.values():
-                writer.spill()
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The partition columns of the table."""
+        return {"none": (), "column": self.keys}.get(self.mode, (COLUMN,))
 
-    def writer(self, values: Values) -> FileWriter:
-        """Return the writer of one partition, which takes rows without the partition columns."""
-        if values not in self._writers:
-            partition = dict(zip(self.partition_by, values, strict=True))
-            writer = FileWriter(
-                self.store, self._inner, self.keys, self.layout, folder=_folder(partition), partition=partition
-            )
-            known = (one.dictionary for one in self._writers.values() if one.dictionary is not None)
-            writer.dictionary = next(known, None)
-            self._writers[values] = writer
-        return self._writers[values]
+    @property
+    def is_derived(self) -> bool:
+        """Whether the partition column is made here."""
+        return self.columns == (COLUMN,) and self.mode != "column"
 
-    def finish(self) -> list[DataFile]:
-        """End all files and return those that were written since the last call."""
-        return [file for writer in self._writers.values() for file in writer.finish()]
-
-    def abandon(self) -> None:
-        """Delete what was written since the last `finish`."""
-        for writer in self._writers.values():
-            writer.abandon()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            self.abandon()
-
-
-def _texts(rows: pa.Table, column: str) -> pa.Array:
-    values = rows[column].combine_chunks()
-    if isinstance(values, pa.ChunkedArray):
-        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
-    if pa.types.is_string(values.type) and pc.any(pc.equal(values, "")).as_py():
-        raise SafetyStopError(
-            "a partition column holds an empty text, which Delta would read back as NULL",
-            remedy="fill it in the tap, or partition the table by another column",
-            column=column,
+    def schema(self, schema: pa.Schema) -> pa.Schema:
+        """Return the schema with the partition column that is made here."""
+        return (
+            schema.append(pa.field(COLUMN, pa.string())) if self.is_derived and COLUMN not in schema.names else schema
         )
-    return values.cast(pa.string())
+
+    def place(self, rows: pa.Table) -> pa.Table:
+        """Return the rows with the partition of each, where it is made here."""
+        if not self.is_derived:
+            return rows
+        values = self.values(rows)
+        if COLUMN in rows.column_names:
+            return rows.set_column(rows.schema.get_field_index(COLUMN), rows.schema.field(COLUMN), values)
+        return rows.append_column(pa.field(COLUMN, pa.string()), values)
+
+    def values(self, rows: pa.Table) -> pa.StringArray:
+        """Return the partition of each row; a key that the rows do not have is NULL."""
+        columns = [_whole(rows[key]) if key in rows.column_names else pa.nulls(rows.num_rows) for key in self.keys]
+        if any(pa.types.is_null(column.type) for column in columns):
+            return pa.repeat(pa.scalar(NULL), rows.num_rows)
+        match self.mode:
+            case "md5":
+                texts = _hashed(columns, self.count or 1)
+            case "numerical":
+                texts = _divided(columns[0], self.size or 1)
+            case _:
+                texts = _truncated(columns[0], self.format or "month")
+        return texts.fill_null(NULL)
 
 
-def _folder(partition: Mapping[str, str | None]) -> str:
-    """Return a folder whose name needs no encoding: readers follow the log, the name is for people."""
-    return "".join(f"{_segment(name)}={_segment(value)}/" for name, value in partition.items())
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    one = column.combine_chunks()
+    if isinstance(one, pa.ChunkedArray):  # nothing in it, or more text than one array holds
+        return pa.concat_arrays(one.chunks) if one.num_chunks else pa.array([], one.type)
+    return one
 
 
-def _segment(text: str | None) -> str:
-    if text is None:
-        return _NULL
-    return text if _PLAIN.fullmatch(text) else f"~{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+def _hashed(columns: Sequence[pa.Array], count: int) -> pa.StringArray:
+    joined = pc.binary_join_element_wise(*map(canonical, columns), "|")  # NULL where one of them is
+    numbers = remainders(joined.fill_null("").cast(pa.binary()), count)
+    return pa.array(numbers, mask=joined.is_null().to_numpy(zero_copy_only=False)).cast(pa.string())
+
+
+def _divided(column: pa.Array, size: int) -> pa.StringArray:
+    if not pa.types.is_integer(column.type):
+        return each(canonical(column), lambda text: _divided_text(text, size))
+    numbers = column.cast(pa.int64())
+    floors = numbers.fill_null(0).to_numpy(zero_copy_only=False) // size
+    return pa.array(floors, mask=numbers.is_null().to_numpy(zero_copy_only=False)).cast(pa.string())
+
+
+def _divided_text(text: str, size: int) -> str | None:
+    """Return the partition of a number of any length, or of a text that is one."""
+    return str(int(text) // size) if _INTEGER.fullmatch(text) else None
+
+
+def _truncated(column: pa.Array, to: Format) -> pa.StringArray:
+    seconds = _seconds(column)
+    known = seconds.is_valid().to_numpy(zero_copy_only=False)
+    times = seconds.fill_null(0).to_numpy(zero_copy_only=False).astype("datetime64[s]")
+    if to == "week":
+        numbers, text = (times.astype("datetime64[D]").astype(np.int64) + _EPOCH_WEEKDAY) // _WEEK_DAYS, _week
+    else:
+        unit, length = _UNITS[to]
+        numbers, text = times.astype(f"datetime64[{unit}]").astype(np.int64), partial(_time, unit, length)
+    return pc.if_else(pa.array(known), each(pa.array(numbers), text), pa.scalar(None, pa.string()))
+
+
+def _seconds(column: pa.Array) -> pa.Array:
+    """Return seconds since 1970, or NULL for what is no time in the years 1 to 9999; integers are such seconds."""
+    if pa.types.is_integer(column.type):
+        seconds = column.cast(pa.int64())
+    else:
+        is_time = pa.types.is_date(column.type) or pa.types.is_timestamp(column.type)
+        times = column if is_time else _read(canonical(column))
+        micros = times.cast(pa.timestamp("us")).cast(pa.int64())
+        floors = micros.fill_null(0).to_numpy(zero_copy_only=False) // 1_000_000
+        seconds = pa.array(floors, mask=micros.is_null().to_numpy(zero_copy_only=False))
+    inside = pc.and_(pc.greater_equal(seconds, _FIRST_S), pc.less_equal(seconds, _LAST_S))
+    return pc.if_else(inside, seconds, pa.scalar(None, pa.int64()))
+
+
+def _read(texts: pa.StringArray) -> pa.Array:
+    try:
+        return instants(texts)
+    except ValueError:
+        coded = texts.dictionary_encode()
+        values = [_instant(text) for text in coded.dictionary.to_pylist()]
+        return pa.array(values, pa.timestamp("us", "UTC")).take(coded.indices)
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        if text and _INTEGER.fullmatch(text):  # seconds in a column that was widened to texts
+            return datetime.fromtimestamp(int(text), UTC)
+        return instant(text) if text else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _week(number: int) -> str:
+    """Return the ISO year and week; weeks are counted from the one of 1970-01-01, whose Thursday that was."""
+    year, week, _ = np.datetime64(number * _WEEK_DAYS, "D").item().isocalendar()
+    return f"{year:04}-w{week:02}"
+
+
+def _time(unit: str, length: int, number: int) -> str:
+    return str(np.array(number).astype(f"datetime64[{unit}]"))[:length]

@@ -5,20 +5,18 @@ Takes a snapshot and rows that are unique by key; gives new data files and the l
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from target_delta.files import ROW_GROUP_ROWS
 from target_delta.keys import KeySet
 from target_delta.omitted import filled as filled_column
-from target_delta.partition import PartitionedWriter, filled, parts
-from target_delta.schema import conform
+from target_delta.parts import PartitionedWriter, parts
+from target_delta.prune import Pruning, values_of
+from target_delta.scan import read
 from target_delta.versions import is_older
 
 if TYPE_CHECKING:
@@ -28,9 +26,9 @@ if TYPE_CHECKING:
 
     from target_delta.files import DataFile, FileWriter, Layout
     from target_delta.omitted import Masks
-    from target_delta.partition import Values
+    from target_delta.parts import Values
+    from target_delta.snapshot import LiveFile, Snapshot
     from target_delta.store import Store
-    from target_delta.table import LiveFile, Snapshot
 
 
 @dataclass(frozen=True)
@@ -78,18 +76,21 @@ class Upsert:
     """Which rows take their key out of the table."""
     versions: Sequence[str] = ()
     """The columns that say which of two rows of a key is newer; without them the one that came later."""
+    immutable: bool = False
+    """Whether it is promised that no key ever changes its partition."""
 
     def plan(self, snapshot: Snapshot) -> Change:
         """Write the files that take the place of every file that holds an affected key, and of what is new.
 
-        1. Leave out the files whose statistics say that they hold none of the keys.
+        1. Leave out the files whose partition or statistics say that they hold none of the keys.
         2. Read the key columns of the others; without a hit the rows are an append.
         3. Partition by partition, write each hit file again without its affected rows, followed by the rows that
            replace them, so that files stay as narrow in keys as they were. A row that is gone replaces with nothing.
         4. Write the rows whose key was in no file of their partition: a key found in another one has moved.
         """
         wanted = KeySet(self.rows, self.keys)
-        hits = [hit for file in candidates(snapshot, wanted) if (hit := self._look(file, snapshot, wanted))]  # 1, 2
+        files = Pruning(self.keys, self.immutable).candidates(snapshot, self.rows, wanted)  # 1
+        hits = [hit for file in files if (hit := self._look(file, snapshot, wanted))]  # 2
         if self.versions and len(newer := self._newer(snapshot, wanted, hits)) < self.rows.num_rows:
             return self._only(newer).plan(snapshot)
         if self.omitted:
@@ -97,8 +98,8 @@ class Upsert:
         with PartitionedWriter(self.store, snapshot.schema, snapshot.partition_by, self.keys, self.layout) as out:
             coming = self._coming
             fresh = {values: coming[at.to_numpy()] for values, at in self._parts(coming, snapshot)}
-            for values in dict.fromkeys([*(_values(hit.file, snapshot) for hit in hits), *fresh]):
-                here = [hit for hit in hits if _values(hit.file, snapshot) == values]
+            for values in dict.fromkeys([*(values_of(hit.file, snapshot) for hit in hits), *fresh]):
+                here = [hit for hit in hits if values_of(hit.file, snapshot) == values]
                 waiting = np.zeros(self.rows.num_rows, dtype=bool)
                 waiting[fresh.get(values, coming[:0])] = True
                 for hit in here:  # 3
@@ -165,7 +166,7 @@ class Upsert:
             stored_values = pa.chunked_array([chunk for value in values for chunk in value.chunks], rows[name].type)
             column = filled_column(rows[name], every, stored_values.take(pa.array(first)))
             rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), column)
-        return rows
+        return snapshot.partitioning.place(rows)
 
     def _rewrite(self, hit: _Hit, snapshot: Snapshot, waiting: NDArray[np.bool_], writer: FileWriter) -> None:
         start = 0
@@ -187,71 +188,3 @@ def _distinct(positions: Sequence[NDArray[np.integer]], rows: int) -> NDArray[np
     for some in positions:
         seen[some] = True
     return np.flatnonzero(seen)
-
-
-def _values(file: LiveFile, snapshot: Snapshot) -> Values:
-    return tuple(file.partition[column] for column in snapshot.partition_by)
-
-
-def read(
-    store: Store, file: LiveFile | DataFile, schema: pa.Schema, columns: Sequence[str] | None = None
-) -> Iterator[pa.Table]:
-    """Yield the rows of a data file in row groups, with the columns of the table: an older file has fewer."""
-    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    with store.open(file.path) as source, pq.ParquetFile(source) as parquet:
-        present = [name for name in wanted.names if name in parquet.schema_arrow.names]
-        for batch in parquet.iter_batches(ROW_GROUP_ROWS, columns=present, use_threads=False):
-            rows = filled(pa.Table.from_batches([batch]), file.partition, wanted)
-            yield pa.Table.from_batches([conform(one, wanted) for one in rows.to_batches()], schema=wanted)
-
-
-def candidates(snapshot: Snapshot, wanted: KeySet) -> list[LiveFile]:
-    """Return the live files whose statistics allow one of the keys, in the order of their first key."""
-    ranges = [_Ranges(*bounds, wanted.values(key)) for key in wanted.keys if (bounds := _bounds(snapshot, key))]
-    chosen = [place for place in range(len(snapshot.files)) if all(r.may_hold(place) for r in ranges)]
-    if ranges:
-        chosen.sort(key=ranges[0].order)
-    return [snapshot.files[place] for place in chosen]
-
-
-def _bounds(snapshot: Snapshot, key: str) -> tuple[list[Any], list[Any]] | None:
-    """Return the least and greatest values of a key column, file by file; a partition column has one value a file."""
-    names = [f"partition.{key}"] * 2 if key in snapshot.partition_by else [f"min.{key}", f"max.{key}"]
-    if not set(names) <= set(snapshot.actions.column_names):
-        return None
-    return snapshot.actions[names[0]].to_pylist(), snapshot.actions[names[1]].to_pylist()
-
-
-class _Ranges:
-    """The bounds of one key column in every live file, beside the values that are looked for."""
-
-    def __init__(self, low: list[Any], high: list[Any], values: pa.Array) -> None:
-        self.low = low
-        self.high = high
-        self.values = _Sorted(values)
-
-    def may_hold(self, place: int) -> bool:
-        """Return whether a value that is looked for lies within the bounds of the file, or the bounds are unknown."""
-        low, high = self.low[place], self.high[place]
-        if low is None or high is None:
-            return True
-        first = bisect_left(self.values, low)
-        return first < len(self.values) and self.values[first] <= high
-
-    def order(self, place: int) -> tuple[bool, Any]:
-        """Return what files are ordered by: unknown bounds come last."""
-        low = self.low[place]
-        return low is None, 0 if low is None else low
-
-
-class _Sorted:
-    """Sorted values of a column; only those that a search looks at become Python values."""
-
-    def __init__(self, values: pa.Array) -> None:
-        self.values = values.take(pc.array_sort_indices(values))
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, place: int) -> Any:
-        return self.values[place].as_py()

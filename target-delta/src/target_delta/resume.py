@@ -10,8 +10,8 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_delta.history import LEFT, sent_after, unfinished
-from target_delta.plan import read
 from target_delta.repeats import Repeats, mark
+from target_delta.scan import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from target_delta.history import Entry
+    from target_delta.snapshot import LiveFile, Snapshot
     from target_delta.store import Store
-    from target_delta.table import LiveFile, Snapshot
 
 _LOGGER = logging.getLogger("target-delta")
 MOST_ROWS = 4_000_000  # of an unfinished run that are compared: about 60 bytes of memory each

@@ -30,6 +30,20 @@ def _per_stream(values: tuple[str, ...]) -> Mapping[str, Any]:
     return {"type": ["string", "object", "null"], "anyOf": [{"enum": [*values, None]}, globs]}
 
 
+_PARTITIONING: Mapping[str, Any] = {
+    "type": ["object", "null"],
+    "properties": {
+        "mode": {"enum": ["auto", "none", "md5", "numerical", "datetime", "column"]},
+        "keys": {"type": ["array", "null"], "items": {"type": "string"}},
+        "count": {"type": ["integer", "null"], "minimum": 1, "exclusiveMaximum": 1 << 31},
+        "size": {"type": ["integer", "null"], "minimum": 1, "exclusiveMaximum": 1 << 63},
+        "format": {"enum": ["hour", "day", "week", "month", "year", None]},
+        "immutable": {"type": ["boolean", "null"]},
+    },
+    "required": ["mode"],
+    "additionalProperties": False,
+}
+
 ROWS = (
     Setting(
         "path", "string", "Path", "Folder or object store address below which each stream has its table.",
@@ -64,6 +78,15 @@ ROWS = (
         "Whether rows that the source deleted leave the table: those that come with _sdc_deleted_at to a keyed stream, "
         "and those that overwrite-stale finds missing. Otherwise they stay, with the time in _sdc_deleted_at.",
         default=False,
+    ),
+    Setting(
+        "partitioning", "object", "Partitioning",
+        "How new tables are cut into partitions: {mode: auto, none, md5, numerical, datetime or column; keys; count; "
+        "size; format; immutable}; one for all, or {stream glob: {mode: ...}}. Unset: auto.",
+        schema={
+            "if": {"properties": {"mode": {"type": "string"}}, "required": ["mode"]},
+            "then": _PARTITIONING, "else": {"additionalProperties": _PARTITIONING},
+        },
     ),
     Setting(
         "nested", "string", "Nested",
@@ -134,6 +157,7 @@ class Settings:
     activate_version: Activation
     stale_threshold: float
     hard_delete: bool
+    partitioning: Mapping[str, Any] | None
     nested: str | Mapping[str, str]
     on_invalid_record: Literal["fail", "quarantine"]
     batch_size_rows: int
@@ -155,6 +179,12 @@ class Settings:
         """Return how a stream is loaded."""
         chosen = _of(self.load_method, stream, None)
         return cast("LoadMethod", chosen or ("upsert" if keyed else "append-only"))
+
+    def partitioning_of(self, stream: str) -> Mapping[str, Any]:
+        """Return what is said of the partitions of a stream's table."""
+        said = self.partitioning or {}
+        chosen = said if isinstance(said.get("mode"), str) else _of(said, stream, None)
+        return cast("Mapping[str, Any]", chosen or {"mode": "auto"})
 
     def nested_of(self, stream: str) -> Nested:
         """Return what the objects and arrays of a stream become."""

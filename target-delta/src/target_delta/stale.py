@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from singerkit.errors import SafetyStopError
 from target_delta.keys import KeySet, last_per_key
 from target_delta.metadata import COLUMNS, DELETED_AT
-from target_delta.partition import PartitionedWriter
-from target_delta.plan import read
+from target_delta.parts import PartitionedWriter
+from target_delta.scan import read
 from target_delta.schema import evolve
 from target_delta.unique import edges, keys_between
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from target_delta.files import DataFile, Layout
+    from target_delta.snapshot import LiveFile, Snapshot
     from target_delta.store import Store
-    from target_delta.table import LiveFile, Snapshot
 
 _PER_CENT = 100
 

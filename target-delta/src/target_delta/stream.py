@@ -22,6 +22,7 @@ from target_delta.metadata import add_metadata, with_metadata
 from target_delta.names import table_address
 from target_delta.omitted import with_omitted
 from target_delta.parse import RecordParser
+from target_delta.partition_choice import wanted
 from target_delta.resume import Resume
 from target_delta.staging import Progress, clean, resume
 from target_delta.stale import Stale
@@ -58,7 +59,8 @@ class Stream:
         self.settled_at: float | None = None
         """When the last batch was made safe, or None before the first."""
         self._store = Store(table_address(run.settings.path, self.name), run.settings.storage_options)
-        self._committer = Committer(Table(self._store, self.name), run.id, run.worker.alive, source)
+        partitions = wanted(schema, run.settings.partitioning_of(self.name))
+        self._committer = Committer(Table(self._store, self.name, partitions), run.id, run.worker.alive, source)
         started_ms = int(run.started.timestamp() * _MS)
         self._resume = None if method else Resume(self._store, self.name, started_ms=started_ms)
         """What is left out of an append; nothing of rows that are made here."""

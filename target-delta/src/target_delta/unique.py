@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from target_delta.keys import last_rows
-from target_delta.partition import PartitionedWriter
-from target_delta.plan import read
+from target_delta.parts import PartitionedWriter
+from target_delta.scan import read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from target_delta.files import DataFile, Layout
+    from target_delta.snapshot import LiveFile
     from target_delta.store import Store
-    from target_delta.table import LiveFile
 
     Files = Sequence[DataFile] | Sequence[LiveFile] | Sequence[DataFile | LiveFile]
 
