@@ -7,6 +7,8 @@ full load ACTIVATE_VERSION at both ends. Refuses a STATE that is ahead of the ro
 from __future__ import annotations
 
 import abc
+import datetime as dt
+import itertools
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -23,11 +25,12 @@ from singerkit.errors import SettingsError
 from singerkit.output import Lines, MappedRows
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
     from singer_sdk.singerlib import CatalogEntry, SelectionMask
 
+    from singerkit.checks.survey import Survey
     from singerkit.output import Output
     from singerkit.tap import ArrowTap
 
@@ -64,6 +67,43 @@ class ArrowStream(Stream, abc.ABC):
     def open_output(self) -> Output:
         """Return where plain batches go; a tap that can write files chooses here."""
         return Lines(self.name)
+
+    # -- looking before a sync ------------------------------------------------------------------------------------
+
+    def sample(self, limit: int) -> Iterator[Mapping[str, Any]]:
+        """Yield the first rows, as their RECORD lines would hold them; a source that can be asked for few is."""
+        from singerkit.output import rows_of
+
+        batches = (item for item in self.read(0) if not isinstance(item, Checkpoint))
+        return itertools.islice((row for batch in batches for row in rows_of(self.name, batch)), limit)
+
+    def probe(self) -> str:
+        """Read the least that shows that the stream can be read; return a remark, or nothing, or raise what is wrong.
+
+        Called from several threads at once, for a stream each.
+        """
+        return "" if next(self.sample(1), None) is not None else "there are no rows yet"
+
+    def remarks(self) -> Sequence[str]:
+        """Return what a person should know of the stream before a first sync."""
+        return [str(remark) for remark in self.schema.get("x-warnings", ())]
+
+    def survey(self) -> Survey:
+        """Read everything, and return what its keys and bookmarks are like."""
+        from singerkit.checks.survey import survey
+
+        now = dt.datetime.now(dt.UTC)
+        return survey(self.get_records(None), self.primary_keys, self.replication_key, self.moment, now)
+
+    def moment(self, bookmark: Any) -> dt.datetime | None:
+        """Return the time that a bookmark is, as it stands in a RECORD, or None where it is another kind of value."""
+        if not isinstance(bookmark, str):
+            return None
+        try:
+            at = dt.datetime.fromisoformat(bookmark)
+        except ValueError:
+            return None
+        return at if at.tzinfo else at.replace(tzinfo=dt.UTC)
 
     # -- what singer-sdk asks for ---------------------------------------------------------------------------------
 

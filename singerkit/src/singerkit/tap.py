@@ -20,11 +20,13 @@ from singerkit.runs import new_run_id
 from singerkit.shell import Shell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import IO
 
+    import click
     from singer_sdk.singerlib import CatalogEntry
 
+    from singerkit.checks.run import Step
     from singerkit.stream import ArrowStream
 
 
@@ -32,6 +34,8 @@ class ArrowTap(Shell, singer_sdk.Tap):
     """A tap of Arrow streams. Its configuration is needed to discover, so it is checked for `--discover` too."""
 
     dynamic_catalog = True
+    checks_at_once = 4
+    """So many streams are looked at side by side by `check`."""
 
     def __init__(self, *args: Any, catalog: Any = None, state: Any = None, **kwargs: Any) -> None:
         self.run_id = new_run_id(time.time())
@@ -49,6 +53,26 @@ class ArrowTap(Shell, singer_sdk.Tap):
         files = {"state": state, "catalog": catalog}
         checked: dict[str, Any] = {name: io.StringIO(checked_json(file, name)) for name, file in files.items() if file}
         super().invoke(**checked, **kwargs)
+
+    @classmethod
+    def verbs(cls) -> Mapping[str, click.Command]:
+        """Return what every tap can do beside a sync; a tap adds its own."""
+        from singerkit.checks.verbs import VERBS
+
+        return {**super().verbs(), **VERBS}
+
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Check the source for `--test`, which singer-sdk answers by a sync of one row a stream."""
+        from singer_sdk.tap_base import CliTestOptionValue
+
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        from singerkit.checks.verbs import report_check
+        from singerkit.verbs import given
+
+        ctx.exit(report_check(given(ctx, cls)))
 
     @property
     def arrow_streams(self) -> list[ArrowStream]:
@@ -81,6 +105,10 @@ class ArrowTap(Shell, singer_sdk.Tap):
 
     def close(self) -> None:
         """Let go of what a run held open; a tap that holds something says what."""
+
+    def connection_checks(self) -> Iterable[Step]:
+        """Return the steps that lead to the source, each resting on those before it; `check` takes them one by one."""
+        return ()
 
     def _sync_each(self, names: Sequence[str]) -> None:
         failed = []
@@ -139,7 +167,7 @@ def checked_state(state: Any) -> Any:
 
 
 def normal_catalog(catalog: Any) -> Any:
-    """Return the catalog with what singer-sdk reads past: the spec's `replication-method` in a stream's metadata.
+    """Return the catalog with what singer-sdk reads past: `replication-method` and a view's keys in the metadata.
 
     A replication key that is set without a method asks for INCREMENTAL.
     """
@@ -160,6 +188,8 @@ def _normal_entry(stream: dict[str, Any]) -> dict[str, Any]:
     if key and not method:
         method = "INCREMENTAL"
     given = {"replication_method": method, "replication_key": key}
+    if not stream.get("key_properties"):
+        given["key_properties"] = root.get("table-key-properties") or root.get("view-key-properties")
     return stream | {name: value for name, value in given.items() if value}
 
 

@@ -6,6 +6,8 @@ Takes a plugin's command and its verbs; gives one command that has both. Refuses
 from __future__ import annotations
 
 import copy
+import logging
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +34,13 @@ class Given:
     catalog: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def opened(self, **more: Any) -> Any:
-        """Return the plugin with its settings checked as those of a run are."""
+        """Return the plugin with its settings checked as those of a run are.
+
+        A verb speaks for itself: of the log a person sees warnings, and all of it where LOGLEVEL asks for that.
+        """
+        log = logging.getLogger()
+        if log.level == logging.INFO and "LOGLEVEL" not in os.environ:
+            log.setLevel(logging.WARNING)
         if self.catalog is not None:
             more["catalog"] = dict(self.catalog)
         return self.plugin(config=dict(self.config), parse_env_config=self.parse_env, validate_config=True, **more)
@@ -74,24 +82,7 @@ def words_of(verbs: Mapping[str, click.Command]) -> Iterator[tuple[tuple[str, ..
             yield (name,), verb
 
 
-def _taking(verb: click.Command, files: Sequence[click.Parameter], plugin: type[Any]) -> click.Command:
-    """Return a copy of a verb that takes the options for files, and so do the verbs below it."""
-    own, plain = copy.copy(verb), verb.callback
-    own.params = [*verb.params, *files]
-
-    def callback(**options: Any) -> Any:
-        context = click.get_current_context()
-        context.obj = _given(context, plugin)
-        kept = {name: value for name, value in options.items() if name not in FILES}
-        return plain(**kept) if plain is not None else None
-
-    own.callback = callback
-    if isinstance(own, click.Group):
-        own.commands = {name: _taking(inner, files, plugin) for name, inner in own.commands.items()}
-    return own
-
-
-def _given(context: click.Context, plugin: type[Any]) -> Given:
+def given(context: click.Context, plugin: type[Any]) -> Given:
     """Return what the command line says from its first word on; a later file overrides an earlier one by names."""
     chain = [context]
     while chain[0].parent is not None:
@@ -105,6 +96,23 @@ def _given(context: click.Context, plugin: type[Any]) -> Given:
         parse_env=not configs or any(one.parse_env for one in configs),
         catalog=_content(catalogs[-1]) if catalogs else None,
     )
+
+
+def _taking(verb: click.Command, files: Sequence[click.Parameter], plugin: type[Any]) -> click.Command:
+    """Return a copy of a verb that takes the options for files, and so do the verbs below it."""
+    own, plain = copy.copy(verb), verb.callback
+    own.params = [*verb.params, *files]
+
+    def callback(**options: Any) -> Any:
+        context = click.get_current_context()
+        context.obj = given(context, plugin)
+        kept = {name: value for name, value in options.items() if name not in FILES}
+        return plain(**kept) if plain is not None else None
+
+    own.callback = callback
+    if isinstance(own, click.Group):
+        own.commands = {name: _taking(inner, files, plugin) for name, inner in own.commands.items()}
+    return own
 
 
 def _content(catalog: Any) -> Any:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import logging
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import MetadataMapping
 
 from singerkit.errors import SettingsError
+from singerkit.rest import bookmarks
 from singerkit.rest.output import MappedRowValues, RowFiles, RowLines, Rows
 from singerkit.rest.reader import Reader, is_young
 from singerkit.rest.walk import StopStreamError
@@ -20,7 +22,7 @@ from singerkit.stream import ArrowStream, Checkpoint
 
 if TYPE_CHECKING:
     from collections import deque
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from singerkit.rest.bookmarks import Bookmark
     from singerkit.rest.client import Client
@@ -81,6 +83,23 @@ class RestStream(ArrowStream):
         for item in self.read(None if self.replication_key else 0):
             if isinstance(item, Rows):
                 yield from (dict(row) for row in item.values)
+
+    def probe(self) -> str:
+        """Ask for one record; the first of the parents that lead to it is asked for once for all children."""
+        return self._tap.lookout.first(self.endpoint)
+
+    def sample(self, limit: int) -> Iterator[Mapping[str, Any]]:
+        """Yield the first records, from pages that are no longer than that."""
+        return self._tap.lookout.rows(self.endpoint, limit)
+
+    def moment(self, bookmark: Any) -> datetime | None:
+        """Return the time that a bookmark is, in the form that the row says it has."""
+        mark = self.endpoint.bookmark(self.replication_key or "")
+        try:
+            value = None if mark is None else bookmarks.comparable(mark.type, bookmark)
+        except ValueError:  # a value of another type has no place in time
+            return None
+        return value if isinstance(value, datetime) else None
 
     def _reader(self, mark: Bookmark | None, before: Mapping[str, Any]) -> Reader:
         columns = [name for name in self.schema["properties"] if self.mask["properties", name]]

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from singerkit.checks.run import Step
     from singerkit.rest.client import Client
     from singerkit.rest.endpoint import Endpoint, Source
-    from singerkit.rest.probe import Probe
     from singerkit.rest.parents import ParentRows
+    from singerkit.rest.probe import Probe
     from singerkit.rest.reader import Run
     from singerkit.rest.stream import RestStream
 
@@ -172,11 +172,27 @@ class RestTap(ArrowTap):
     @cached_property
     def client(self) -> Client:
         """The client of this run."""
+        return self.client_of(self.source, timeout_s=self.config["request_timeout_s"])
+
+    def client_of(self, source: Source, *, timeout_s: float) -> Client:
+        """Return a client that sends as the settings say, to a source that may be less patient than a run's."""
         from singerkit.connect import sockets
         from singerkit.rest.client import Client
 
         guard = sockets.guard(allow_private_hosts=self.config["allow_private_hosts"])
-        return Client(self.source, redact=self.redact, guard=guard, timeout_s=self.config["request_timeout_s"])
+        return Client(source, redact=self.redact, guard=guard, timeout_s=timeout_s)
+
+    @cached_property
+    def lookout(self) -> Probe:
+        """What looks at streams before a sync."""
+        from singerkit.rest.probe import Probe
+
+        return Probe(self)
+
+    def connection_checks(self) -> Iterable[Step]:
+        """Return the steps to the server; streams are asked for as many at once as its row allows."""
+        self.checks_at_once = self.source.concurrency
+        return self.lookout.steps()
 
     @cached_property
     def parents(self) -> ParentRows:

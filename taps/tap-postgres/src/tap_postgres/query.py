@@ -32,6 +32,32 @@ def select(
     return query.as_string(None)
 
 
+def first(table: Table, columns: Sequence[Column], limit: int = 1) -> str:
+    """Return the SELECT of a few rows, whichever the server finds first."""
+    return f"{select(table, columns)} LIMIT {limit:d}"
+
+
+def count(table: Table, bookmark: str | None, *, timed: bool) -> str:
+    """Return the SELECT of how many rows there are, how many without a bookmark, how many with one in the future."""
+    name = sql.SQL("NULL") if bookmark is None else _own(bookmark)
+    ahead = sql.SQL("{} > pg_catalog.now()").format(name) if timed else sql.SQL("false")
+    query = sql.SQL(
+        "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {} IS NULL),"
+        " pg_catalog.count(*) FILTER (WHERE {}) FROM {} AS t"
+    )
+    return query.format(name, ahead, sql.Identifier(table.schema, table.name)).as_string(None)
+
+
+def duplicates(table: Table, keys: Sequence[str], limit: int) -> str:
+    """Return the SELECT of a few keys that name more than one row, each as a JSON object; NULL is a value too."""
+    pairs = sql.SQL(", ").join(sql.SQL("{}, {}").format(sql.Literal(key), _own(key)) for key in keys)
+    query = sql.SQL(
+        "SELECT pg_catalog.json_build_object({}) FROM {} AS t GROUP BY {} HAVING pg_catalog.count(*) > 1 LIMIT {}"
+    )
+    group = sql.SQL(", ").join(map(_own, keys))
+    return query.format(pairs, sql.Identifier(table.schema, table.name), group, sql.Literal(limit)).as_string(None)
+
+
 def at_least(name: str, value: str, cast: str) -> sql.Composed:
     """Return `column >= value`: the rows of the bookmark itself are read again, since more may share its value."""
     return sql.SQL("{} >= {}").format(_own(name), _value(value, cast))

@@ -25,11 +25,11 @@ def reached(params: Mapping[str, str], route: Route | None) -> dict[str, str]:
     """
     if route is None or route.is_open_to_all:
         return dict(params)
-    pins = [replace(route.to(target, port), host=name).libpq() for name, target, port in _servers(params)]
+    pins = [replace(route.to(target, port), host=name).libpq() for name, target, port in servers(params)]
     return {**params, **{part: ",".join(pin[part] for pin in pins) for part in ("host", "hostaddr", "port")}}
 
 
-def _servers(params: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
+def servers(params: Mapping[str, str]) -> Iterator[tuple[str, str, int]]:
     """Yield name, what to connect to, and port of each server: libpq takes lists, and one port for all of them."""
     addresses = params.get("hostaddr", "").split(",")
     names = params.get("host", "").split(",")

@@ -6,6 +6,8 @@ that the table does not have or that has no order, and a bookmark of another typ
 
 from __future__ import annotations
 
+import contextlib
+import json
 import tempfile
 import time
 from pathlib import Path
@@ -16,16 +18,18 @@ from singer_sdk.singerlib import Metadata, MetadataMapping, StreamMetadata
 
 from singerkit import bookmarks
 from singerkit.arrow.files import BatchFolder, BatchWriter
+from singerkit.checks.survey import SHOWN, Survey
 from singerkit.errors import CredentialsError, SettingsError
-from singerkit.output import Files, Lines
+from singerkit.output import Files, Lines, rows_of
 from singerkit.stream import ArrowStream, Checkpoint
-from tap_postgres import reads
+from tap_postgres import query, reads
+from tap_postgres.look import STATEMENT_S
 from tap_postgres.partition import partition_hint
 from tap_postgres.types import rendering
 from tap_postgres.values import Column, bookmarkable, conform
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from singer_sdk.singerlib import CatalogEntry
 
@@ -40,6 +44,8 @@ VIEWS = frozenset({"v", "m"})
 
 class PostgresStream(ArrowStream):
     """A table, view, materialized view or foreign table."""
+
+    _tap: TapPostgres
 
     def __init__(self, tap: TapPostgres, table: Table, settings: Settings, bulk: BulkReader) -> None:
         self.table, self.settings, self._bulk = table, settings, bulk
@@ -121,6 +127,42 @@ class PostgresStream(ArrowStream):
         """Ask the server to stop the query at hand."""
         self._bulk.cancel()
 
+    # -- looking before a sync ------------------------------------------------------------------------------------
+
+    def probe(self) -> str:
+        """Ask for one row; what is not granted is said as the SQL that grants it."""
+        with self._granting():
+            found = self._tap.lookout.has_rows(query.first(self.table, self.selected_columns), self.name)
+        if found is None:
+            return f"not proved: its first row did not come within {STATEMENT_S} s"
+        return "" if found else "there are no rows yet"
+
+    def sample(self, limit: int) -> Iterator[Mapping[str, Any]]:
+        """Yield the first rows that the server finds."""
+        columns = self.selected_columns
+        for raw in self._raw(reads.Read(query.first(self.table, columns, limit))):
+            yield from rows_of(self.name, conform(raw, columns, self.settings.out_of_range, self.name))
+
+    def survey(self) -> Survey:
+        """Let the server count, also the keys that name more than one row where no unique index vouches for them."""
+        column = next((column for column in self.columns if column.name == self.replication_key), None)
+        timed = column is not None and pa.types.is_temporal(column.rendering.arrow)
+        asked = query.count(self.table, column.name if column else None, timed=timed)
+        with self._granting():
+            rows, empty, ahead = self._tap.lookout.fetched(asked, self.name)[0]
+            twice = self.duplicates()
+        return Survey(rows, twice, *((empty, ahead) if column else (None, None)))
+
+    def duplicates(self) -> Sequence[str] | None:
+        """Return keys that name more than one row, a few of them; None where there are no keys."""
+        if not self.primary_keys:
+            return None
+        if set(self.table.keys) and set(self.table.keys) <= set(self.primary_keys):
+            return ()  # a unique index over NOT NULL columns vouches for them
+        asked = query.duplicates(self.table, self.primary_keys, SHOWN)
+        with self._granting():
+            return [json.dumps(row[0], ensure_ascii=False) for row in self._tap.lookout.fetched(asked, self.name)]
+
     def _plan(self, columns: list[Column], version: int | None) -> Generator[reads.Read, None, None]:
         if version is not None:
             yield from reads.full(self.table, columns, version, self.stream_state.get("full_load", {}))
@@ -140,8 +182,14 @@ class PostgresStream(ArrowStream):
                     yield Checkpoint({bookmarks.KEY: names[position], bookmarks.VALUE: bookmarks.to_state(newest)})
 
     def _raw(self, step: reads.Read) -> Generator[pa.RecordBatch, None, None]:
-        try:
+        with self._granting():
             yield from self._bulk.batches(step.sql, self.name)
+
+    @contextlib.contextmanager
+    def _granting(self) -> Iterator[None]:
+        """Say of a refusal which SQL takes it away."""
+        try:
+            yield
         except CredentialsError as error:
             if "stream" not in error.where:
                 raise

@@ -11,9 +11,11 @@ from singerkit.tap import ArrowTap
 from tap_postgres.settings import GROUPS, SETTINGS, Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from singerkit.checks.run import Step
     from tap_postgres.connect import BulkReader
+    from tap_postgres.look import Lookout
     from tap_postgres.stream import PostgresStream
 
 
@@ -46,7 +48,19 @@ class TapPostgres(Routed, ArrowTap):
             tables = discover(connection, self.settings)
         return [PostgresStream(self, table, self.settings, self.bulk) for table in tables]
 
+    @cached_property
+    def lookout(self) -> Lookout:
+        """What looks at the server before a sync."""
+        from tap_postgres.look import Lookout
+
+        return Lookout(self.settings, self.route)
+
+    def connection_checks(self) -> Iterable[Step]:
+        """Return the steps to the server."""
+        return self.lookout.steps()
+
     def close(self) -> None:
-        """Close the connection of the rows, and the tunnel."""
+        """Close the connections, and the tunnel."""
         self.bulk.close()
+        self.lookout.close()
         self.close_route()
