@@ -10,20 +10,24 @@ import pytest
 
 from singerkit.errors import SingerkitError
 from singerkit.rest.endpoint import Partition
-from singerkit.settings.fields import Setting, settings_schema
 from singerkit.testing import contract
-from tap_example.settings import ENDPOINTS, SETTINGS
+from tap_example.settings import ENDPOINTS
 from tap_example.tap import TapExample
 
 CUSTOMERS, ORDERS, PRODUCTS = ENDPOINTS
 
 
-def tap(*rows: Any, settings: Any = SETTINGS) -> Any:
+def tap(*rows: Any, **settings: Any) -> Any:
     class TapBad(TapExample):
-        config_jsonschema = settings_schema(settings)
         endpoints = rows or ENDPOINTS
 
+    if settings:
+        known = TapExample.config_jsonschema
+        TapBad.config_jsonschema = known | {"properties": known["properties"] | settings}
     return TapBad
+
+
+_PLAIN = {"type": ["string", "null"], "title": "More", "description": "One more."}
 
 
 class _Chatty(TapExample):
@@ -33,8 +37,8 @@ class _Chatty(TapExample):
 
 
 BAD = {
-    "secret": (contract.secrets_are_marked, tap(settings=[*SETTINGS, Setting("api_key", "string", "K", "K.")])),
-    "caption": (contract.settings_are_described, tap(settings=[*SETTINGS, Setting("more", "string", "", "")])),
+    "secret": (contract.secrets_are_marked, tap(api_key=_PLAIN)),
+    "caption": (contract.settings_are_described, tap(more=_PLAIN | {"title": ""})),
     "key": (contract.rows_keep_their_rules, tap(replace(CUSTOMERS, keys=("nope",)))),
     "child-key": (contract.rows_keep_their_rules, tap(CUSTOMERS, replace(ORDERS, keys=("id",)))),
     "partition": (

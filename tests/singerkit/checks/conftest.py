@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 import pytest
 
 from singerkit import shell
 from singerkit.rest.auth import Bearer
 from singerkit.rest.endpoint import Endpoint, Source
-from singerkit.rest.tap import SETTINGS, RestTap
-from singerkit.settings.fields import Setting, settings_schema
+from singerkit.rest.settings import RestSettings
+from singerkit.rest.tap import RestTap
+from singerkit.settings.kinds import Input
+from singerkit.settings.rows import settings
 from singerkit.testing.fake_api import FakeApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-OWN = (
-    Setting("base_url", "string", "Address", "Where the API is.", required=True),
-    Setting("token", "string", "Token", "Never shown.", secret=True),
-)
+
+@settings
+class Tried(RestSettings):
+    """What the rows of the tests need."""
+
+    base_url: Annotated[str, Input("Address", "Where the API is.")]
+    token: Annotated[str | None, Input("Token", "Never shown.", secret=True)] = None
 
 
 class TapLooked(RestTap):
     """Rows that each test chooses."""
 
     name = "tap-looked"
-    config_jsonschema = settings_schema([*OWN, *SETTINGS])
+    settings_class = Tried
     source_row = Source(base_url="{base_url}", auth=Bearer(token="{token}"))
     endpoints: ClassVar[Sequence[Endpoint]] = ()
 

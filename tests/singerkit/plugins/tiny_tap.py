@@ -2,12 +2,13 @@
 
 import os
 import signal
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from singer_sdk import Stream, Tap
 
 from singerkit.errors import CredentialsError
-from singerkit.settings.fields import Setting, settings_schema
+from singerkit.settings.kinds import Input
+from singerkit.settings.rows import settings
 from singerkit.shell import Shell
 
 
@@ -30,16 +31,19 @@ class Rows(Stream):
         yield from ({"id": i} for i in range(3))
 
 
+@settings
+class Settings:
+    """What it can be told."""
+
+    act: Annotated[str | None, Input("Act", "How this run goes.")] = None
+    password: Annotated[str | None, Input("Password", "Never shown.", secret=True)] = None
+
+
 class TinyTap(Shell, Tap):
     """A tap of one stream."""
 
     name = "tiny-tap"
-    config_jsonschema = settings_schema(
-        [
-            Setting("act", "string", "Act", "How this run goes."),
-            Setting("password", "string", "Password", "Never shown.", secret=True),
-        ]
-    )
+    settings_class = Settings
 
     def discover_streams(self) -> list[Stream]:
         """One stream."""

@@ -1,21 +1,26 @@
 """A REST tap of any rows, and a loopback API for it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 from singerkit.rest.auth import Bearer
 from singerkit.rest.endpoint import Endpoint, Source
-from singerkit.rest.tap import SETTINGS, RestTap
-from singerkit.settings.fields import Setting, settings_schema
+from singerkit.rest.settings import RestSettings
+from singerkit.rest.tap import RestTap
+from singerkit.settings.kinds import Input
+from singerkit.settings.rows import settings
 from singerkit.testing.fake_api import FakeApi
 from singerkit.testing.runner import Run, run
 
-OWN = (
-    Setting("base_url", "string", "Address", "Where the API is.", required=True),
-    Setting("token", "string", "Token", "Never shown.", secret=True),
-)
+
+@settings
+class Tried(RestSettings):
+    """What the rows of the tests need."""
+
+    base_url: Annotated[str, Input("Address", "Where the API is.")]
+    token: Annotated[str | None, Input("Token", "Never shown.", secret=True)] = None
 
 
 class Tries:
@@ -31,7 +36,7 @@ class Tries:
 
         class TapTried(RestTap):
             name = "tap-tried"
-            config_jsonschema = settings_schema([*OWN, *SETTINGS])
+            settings_class = Tried
             source_row = source or Source(base_url="{base_url}", auth=Bearer(token="{token}"))
             endpoints = rows
 

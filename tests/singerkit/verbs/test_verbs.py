@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from singerkit.settings.fields import Setting, settings_schema
+from singerkit.settings.kinds import Input
+from singerkit.settings.rows import settings
 from singerkit.shell import Shell
 from singerkit.verbs import Given, with_verbs, words_of
 
@@ -17,10 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-SETTINGS = (
-    Setting("host", "string", "Host", "Where."),
-    Setting("port", "integer", "Port", "Where there.", 1),
-)
+
+@settings
+class Settings:
+    """What the plugin can be told."""
+
+    host: Annotated[str | None, Input("Host", "Where.")] = None
+    port: Annotated[int, Input("Port", "Where there.")] = 1
 
 
 @click.command()
@@ -42,7 +46,7 @@ deep.add_command(told)
 
 class Plugin(Shell):
     name = "tap-told"
-    config_jsonschema: ClassVar[dict[str, Any]] = settings_schema(SETTINGS)
+    settings_class = Settings
 
 
 def command() -> click.Command:

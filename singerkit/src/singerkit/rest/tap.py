@@ -9,14 +9,14 @@ from __future__ import annotations
 import importlib.resources
 import sys
 import tempfile
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from singerkit.settings.fields import Setting
-from singerkit.settings.secrets import redact, secret_values
+from singerkit.rest.settings import RestSettings
+from singerkit.settings.secrets import masked
 from singerkit.tap import ArrowTap
 
 if TYPE_CHECKING:
@@ -34,90 +34,12 @@ if TYPE_CHECKING:
     from singerkit.rest.reader import Run
     from singerkit.rest.stream import RestStream
 
-_AT_LEAST_ONE: Mapping[str, Any] = {"minimum": 1}
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting("start_date", "date", "Start date", "Without a bookmark, streams that have one in time begin here."),
-    Setting(
-        "output",
-        "options",
-        "Output",
-        "records: RECORD lines, for any target. batch: files named by BATCH messages, for a target that reads them.",
-        "records",
-        options=("records", "batch"),
-    ),
-    Setting("batch_dir", "string", "Batch folder", "Where batch files are written. Unset: the temporary folder."),
-    Setting("batch_size_rows", "integer", "Batch rows", "Rows of a batch file.", 100_000, schema=_AT_LEAST_ONE),
-    Setting("batch_size_bytes", "integer", "Batch bytes", "Bytes of a batch file.", 128 << 20, schema=_AT_LEAST_ONE),
-    Setting(
-        "max_rows", "integer", "Row limit", "Rows of each stream at most; the next run goes on.", schema=_AT_LEAST_ONE
-    ),
-    Setting(
-        "page_size",
-        "integer",
-        "Page size",
-        "Records of a page at most. Unset: as each stream's row says. Above a vendor's maximum: refused.",
-        schema=_AT_LEAST_ONE,
-    ),
-    Setting(
-        "concurrency",
-        "integer",
-        "Concurrency",
-        "Requests under way at once at most. Unset: as the source's row says, 4 where it says nothing.",
-        schema={"minimum": 1, "maximum": 64},
-    ),
-    Setting(
-        "rate_limit",
-        "number",
-        "Rate limit",
-        "Requests a second at most. Unset: as the source's row says.",
-        schema={"exclusiveMinimum": 0},
-    ),
-    Setting(
-        "request_timeout_s", "number", "Request timeout", "Seconds to wait for an answer.", 60, schema=_AT_LEAST_ONE
-    ),
-    Setting(
-        "max_attempts",
-        "integer",
-        "Attempts",
-        "How often a request is sent at most. Unset: as the source's row says, 8 where it says nothing.",
-        schema=_AT_LEAST_ONE,
-    ),
-    Setting(
-        "retry_deadline_s",
-        "number",
-        "Retry deadline",
-        "Seconds that one request may take with its repeats. Unset: as the source's row says, 900 by default.",
-    ),
-    Setting(
-        "retry_base_s",
-        "number",
-        "First wait",
-        "Seconds before the first repeat; it doubles each time. Unset: as the source's row says, 1 by default.",
-    ),
-    Setting(
-        "state_interval_s",
-        "number",
-        "STATE interval",
-        "Seconds between STATE messages at least.",
-        5,
-        schema={"minimum": 0},
-    ),
-    Setting(
-        "allow_private_hosts",
-        "boolean",
-        "Private hosts",
-        "Whether hosts of private networks may be reached.",
-        default=False,
-    ),
-    Setting("report_file", "string", "Report file", "Where the run's report is written, as JSON."),
-)
-"""Settings that all REST taps share; a tap adds its own."""
-
 
 class RestTap(ArrowTap):
     """A tap whose streams are rows."""
 
+    settings_class: ClassVar[type[RestSettings]] = RestSettings
+    settings: RestSettings
     dynamic_catalog = False  # the rows are known without settings, so `--discover` needs none
     source_row: ClassVar[Source]
     endpoints: ClassVar[Sequence[Endpoint]]
@@ -130,31 +52,31 @@ class RestTap(ArrowTap):
     @property
     def start_date(self) -> datetime | None:
         """Where streams in time begin, or None."""
-        text = self.config.get("start_date")
+        text = self.settings.start_date
         moment = datetime.fromisoformat(text) if text else None
         return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
 
     @property
     def state_every_s(self) -> float:
         """Seconds between STATE messages at least."""
-        return float(self.config["state_interval_s"])
+        return self.settings.state_interval_s
 
     @cached_property
     def values(self) -> Mapping[str, Any]:
         """What fills the `{names}` of rows: the settings."""
-        return dict(self.config)
+        given = {one.name: getattr(self.settings, one.name) for one in fields(self.settings)}
+        return {name: value for name, value in given.items() if value is not None}
 
     @cached_property
     def rows(self) -> Mapping[str, Endpoint]:
         """All rows by the name of their stream."""
-        size = self.config.get("page_size")
+        size = self.settings.page_size
         return {row.name: replace(row, pages=row.pages.at_most(size)) for row in self.endpoint_rows()}
 
-    @cached_property
+    @property
     def redact(self) -> Callable[[str], str]:
         """Masks the secrets of this configuration in a text."""
-        secrets = secret_values(dict(self.config), self.config_jsonschema)
-        return lambda text: redact(text, secrets)
+        return masked
 
     @cached_property
     def source(self) -> Source:
@@ -162,24 +84,24 @@ class RestTap(ArrowTap):
         from singerkit.rest.fill import filled
 
         row: Source = filled(self.plain_source(), self.values)
-        config = self.config
+        chosen = self.settings
         patience = {"attempts": "max_attempts", "deadline_s": "retry_deadline_s", "base_s": "retry_base_s"}
         pace = {"concurrency": "concurrency", "rate_limit": "rate_limit"}
-        said = {word: config[name] for word, name in patience.items() if config.get(name) is not None}
-        told = {word: config[name] for word, name in pace.items() if config.get(name) is not None}
+        said = {word: value for word, name in patience.items() if (value := getattr(chosen, name)) is not None}
+        told = {word: value for word, name in pace.items() if (value := getattr(chosen, name)) is not None}
         return replace(row, policy=replace(row.policy, **said), **told)
 
     @cached_property
     def client(self) -> Client:
         """The client of this run."""
-        return self.client_of(self.source, timeout_s=self.config["request_timeout_s"])
+        return self.client_of(self.source, timeout_s=self.settings.request_timeout_s)
 
     def client_of(self, source: Source, *, timeout_s: float) -> Client:
         """Return a client that sends as the settings say, to a source that may be less patient than a run's."""
         from singerkit.connect import sockets
         from singerkit.rest.client import Client
 
-        guard = sockets.guard(allow_private_hosts=self.config["allow_private_hosts"])
+        guard = sockets.guard(allow_private_hosts=self.settings.allow_private_hosts)
         return Client(source, redact=self.redact, guard=guard, timeout_s=timeout_s)
 
     @cached_property
@@ -213,7 +135,7 @@ class RestTap(ArrowTap):
             now=self.now,
             parents=self.parents,
             start_date=self.start_date,
-            max_rows=self.config.get("max_rows"),
+            max_rows=self.settings.max_rows,
         )
 
     def plain_source(self) -> Source:
@@ -240,7 +162,7 @@ class RestTap(ArrowTap):
         from singerkit.rest.stream import RestStream
 
         schemas = schema.schemas(self.rows, self.schema_folder())
-        size = self.config.get("page_size")
+        size = self.settings.page_size
         check.check_rows(self.plain_source(), self.endpoint_rows(), self.known_names(), schemas, size)
         return [RestStream(self, row, schemas[name]) for name, row in self.rows.items()]
 
@@ -250,7 +172,7 @@ class RestTap(ArrowTap):
 
         from singerkit.arrow.files import BatchFolder, BatchWriter
 
-        root = Path(self.config.get("batch_dir") or Path(tempfile.gettempdir()) / "singer-batches")
+        root = self.settings.batch_dir or Path(tempfile.gettempdir()) / "singer-batches"
         folder = BatchFolder(root, stream, self.run_id)
         folder.remove_stale(time.time())
         return BatchWriter(folder, columns, "arrow")

@@ -144,6 +144,8 @@ def _marks(row: Row) -> dict[str, Any]:
     kind, marks = row.field, dict[str, Any]()
     if row.secret:
         marks |= {"secret": True, "writeOnly": True}  # the two that singer-sdk and the hub's tools look for
+    elif getattr(kind, "secret", None) is False:
+        marks["secret"] = False  # stated: it only sounds like one
     if isinstance(kind, FileUpload) or Path in row.types:
         marks["x-kind"] = "file"
     elif isinstance(kind, Select):

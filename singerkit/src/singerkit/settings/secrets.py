@@ -47,7 +47,12 @@ def hide(secrets: Iterable[str]) -> None:
 
 def redacted(text: str) -> str:
     """Return a text without the secrets that this process knows, and without what a name in it says to be one."""
-    return by_name(redact(text, _known))
+    return by_name(masked(text))
+
+
+def masked(text: str) -> str:
+    """Return a text without the secrets that this process knows."""
+    return redact(text, _known)
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
@@ -61,7 +66,7 @@ def redact(text: str, secrets: Iterable[str]) -> str:
 def by_name(text: str) -> str:
     """Return the text without values that stand behind a secret's name: in JSON, queries, headers and addresses."""
     for pattern in (_QUOTED, _ASSIGNED, _HEADER):
-        text = pattern.sub(_masked, text)
+        text = pattern.sub(_without_value, text)
     return _USER_INFO.sub(rf"\g<head>{MASK}", text)
 
 
@@ -132,7 +137,7 @@ class _RedactingStream:
         return getattr(self._inner, name)
 
 
-def _masked(found: re.Match[str]) -> str:
+def _without_value(found: re.Match[str]) -> str:
     name, whole = found["name"], found[0]
     value = whole[len(found["head"]) :].strip("\"'")
     secret = sounds_secret(name) or name.lower() in _HEADERS or "api-key" in name.lower()

@@ -10,7 +10,6 @@ import dataclasses
 import importlib
 import importlib.util
 import json
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,9 @@ from singerkit.rest.fill import filled
 from singerkit.rest.schema import schemas
 from singerkit.rest.tap import RestTap
 from singerkit.rest.tokens import TokenAuth
+from singerkit.settings import meltano
+from singerkit.settings.kinds import sounds_secret
+from singerkit.settings.schema import flat, required
 from singerkit.testing.fake_api import FakeApi, Reply, Trouble
 from singerkit.testing.mirror import mirror, put
 from singerkit.testing.runner import Run, cut, run
@@ -40,9 +42,7 @@ if TYPE_CHECKING:
 
 CANARY = "canary-9b1f4e"
 """The value of every secret setting while the contract is tried."""
-_SECRET_NAME = re.compile(r"(token|secret|password|passphrase|private_key|api_key|credential)", re.IGNORECASE)
 _BUILT_IN = ("stream_map", "faker_", "flattening_")  # singer-sdk adds these when it is asked, not before
-_NO_SECRET = re.compile(r"(_url|_file|_path|_expires?|_lifetime|_header|_ttl)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def world(tap: type[RestTap]) -> Iterator[World]:
 def example_config(tap: type[Tap]) -> dict[str, Any]:
     """Return the least configuration that a tap accepts, made from its own settings; secrets are the canary."""
     schema = tap.config_jsonschema
-    wanted = {*schema.get("required", ()), *(schema.get("x-settings-groups") or [[]])[0]}
+    wanted = {*required(schema), *(schema.get("x-settings-groups") or [[]])[0]}
     made = {name: _example(schema["properties"][name]) for name in sorted(wanted)}
     return made | dict(getattr(_loopback(tap), "EXAMPLE", {}))
 
@@ -91,10 +91,10 @@ def installed() -> list[Any]:
 
 
 def secrets_are_marked(tap: type[Tap]) -> None:
-    """A setting whose name sounds like a secret is one, or says by its name that it is not."""
-    for name, prop in tap.config_jsonschema["properties"].items():
-        if _SECRET_NAME.search(name) and not _NO_SECRET.search(name) and "string" in prop["type"]:
-            assert prop.get("secret"), f"{tap.name}: setting {name} sounds like a secret and is not marked as one"
+    """A setting whose name sounds like a secret states whether it is one."""
+    for name, (prop, _) in flat(tap.config_jsonschema).items():
+        if sounds_secret(name) and "string" in prop["type"]:
+            assert "secret" in prop, f"{tap.name}: setting {name} sounds like a secret and does not say whether it is"
 
 
 def settings_are_described(tap: type[Tap]) -> None:
@@ -107,14 +107,12 @@ def settings_are_described(tap: type[Tap]) -> None:
 def meltano_says_the_same(tap: type[Tap]) -> None:
     """Where the project's meltano.yml describes the tap, its settings and secrets are those of `--about`."""
     for block in _meltano_blocks(tap.name):
-        about = tap.config_jsonschema["properties"]
-        said = {row["name"]: row for row in block["settings"]}
-        tops = {name.partition(".")[0] for name in said}  # Meltano names the parts of an object by dots
-        own = {name for name in about if not name.startswith(_BUILT_IN)}
-        assert {name for name in tops if not name.startswith(_BUILT_IN)} == own, f"{tap.name}: meltano.yml differs"
-        for name in own & said.keys():
-            secret = bool(about[name].get("secret"))
-            assert bool(said[name].get("sensitive")) == secret, f"{tap.name}: {name} is a secret in one of both"
+        own = {row["name"]: row for row in meltano.settings(tap.config_jsonschema) if _is_own(row["name"])}
+        said = {row["name"]: row for row in block["settings"] if _is_own(row["name"])}
+        assert said.keys() == own.keys(), f"{tap.name}: meltano.yml differs"
+        for name, row in own.items():
+            same = bool(row.get("sensitive")) == bool(said[name].get("sensitive"))
+            assert same, f"{tap.name}: {name} is a secret in one of both"
 
 
 # -- promises of taps of rows --------------------------------------------------------------------------------------
@@ -292,6 +290,10 @@ def _serve_login(api: FakeApi, tap: RestTap) -> None:
 def _readable(there: World) -> list[Any]:
     rows = there.tap(config=dict(there.config)).rows
     return [row for row in rows.values() if row.read is None]
+
+
+def _is_own(name: str) -> bool:
+    return not name.startswith(_BUILT_IN)
 
 
 def _example(prop: Mapping[str, Any]) -> Any:

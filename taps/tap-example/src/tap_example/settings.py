@@ -5,18 +5,24 @@ Taken from the vendor's documentation; the reference of all words is docs/refere
 
 from __future__ import annotations
 
-from singerkit.rest import tap
+from typing import Annotated
+
 from singerkit.rest.auth import Bearer
 from singerkit.rest.bookmarks import Bookmark
 from singerkit.rest.endpoint import Endpoint, Parent, Partition, Source
 from singerkit.rest.pages import Cursor, Link
-from singerkit.settings.fields import Setting
+from singerkit.rest.settings import RestSettings
+from singerkit.settings.kinds import Input
+from singerkit.settings.rows import settings
 
-SETTINGS = (
-    Setting("base_url", "string", "Address", "Where the API is.", default="https://api.example.com/v1"),
-    Setting("token", "string", "API token", "Made under Settings, API.", required=True, secret=True),
-    *tap.SETTINGS,
-)
+
+@settings
+class Settings(RestSettings):
+    """What tap-example can be told."""
+
+    base_url: Annotated[str, Input("Address", "Where the API is.", type="url")] = "https://api.example.com/v1"
+    token: Annotated[str, Input("API token", "Made under Settings, API.", secret=True)]
+
 
 SOURCE = Source(base_url="{base_url}", auth=Bearer(token="{token}"))
 

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SettingsError
 from singerkit.rest.tap import RestTap
-from singerkit.settings.fields import settings_schema
-from tap_rest.settings import GROUPS, SETTINGS
+from tap_rest.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -23,14 +21,15 @@ if TYPE_CHECKING:
     from singerkit.rest.endpoint import Endpoint, Source
     from singerkit.rest.words import Manifest
 
-_WORDS = ("base_url", "endpoints", "defaults", "auth", "headers")
+_WORDS = ("base_url", "defaults", "auth", "headers")
 
 
 class TapRest(RestTap):
     """Any REST API, described by rows."""
 
     name = "tap-rest"
-    config_jsonschema = settings_schema(SETTINGS, groups=GROUPS)
+    settings_class = Settings
+    settings: Settings
     dynamic_catalog = True  # without settings there are no rows
 
     @classmethod
@@ -45,12 +44,14 @@ class TapRest(RestTap):
         """The rows and their source; what the settings say comes before what the file says."""
         from singerkit.rest import manifest
 
-        said = {name: self.config[name] for name in _WORDS if self.config.get(name) is not None}
-        path = self.config.get("manifest")
+        said = {name: value for name in _WORDS if (value := getattr(self.settings, name))}
+        if self.settings.endpoints:
+            said["endpoints"] = [*self.settings.endpoints]
+        path = self.settings.manifest
         if path is None:
             found = manifest.read(said, where="settings")
         else:
-            found = manifest.read_file(Path(path))
+            found = manifest.read_file(path)
             more = manifest.read({"base_url": found.base_url, **said}, where="settings")
             found = dataclasses.replace(found, **{name: getattr(more, name) for name in said})
         _refuse_secrets(found)
@@ -59,7 +60,7 @@ class TapRest(RestTap):
     @cached_property
     def values(self) -> Mapping[str, Any]:
         """What fills the `{names}` of rows: variables, secrets, and the other settings."""
-        return {**self.config, **self.config.get("variables", {}), **self.config.get("secrets", {})}
+        return {**super().values, **(self.settings.variables or {}), **(self.settings.secrets or {})}
 
     def known_names(self) -> Collection[str]:
         """Return the names that rows may ask for."""
@@ -75,7 +76,7 @@ class TapRest(RestTap):
 
     def schema_folder(self) -> Any:
         """Return the manifest's folder: schema files stand beside it."""
-        return Path(self.config["manifest"]).parent if self.config.get("manifest") else None
+        return self.settings.manifest.parent if self.settings.manifest else None
 
     @cached_property
     def complete_rows(self) -> tuple[Endpoint, ...]:

@@ -10,8 +10,7 @@ from singerkit.errors import CredentialsError
 from singerkit.rest.endpoint import Endpoint, Source
 from singerkit.rest.login import StoredLogin
 from singerkit.rest.pages import NextUrl
-from singerkit.rest.tap import SETTINGS, RestTap
-from singerkit.settings.fields import settings_schema
+from singerkit.rest.tap import RestTap
 from singerkit.testing.runner import Run, run
 
 Browser = Callable[[str], None]
@@ -22,7 +21,6 @@ def sync(acme: Any, app: Application) -> Run:
 
     class TapAcme(RestTap):
         name = "tap-acme"
-        config_jsonschema = settings_schema(SETTINGS)
         source_row = Source(base_url=acme.url("/"), auth=StoredLogin(access=app.access()))
         endpoints = (
             Endpoint(
