@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from singerkit.arrow.files import STALE_AFTER_S, BatchFolder, BatchWriter
+from singerkit.arrow.files import BatchWriter
+from singerkit.batch_folder import STALE_AFTER_S, BatchFolder
 from singerkit.errors import StoreError
 from singerkit.runs import is_alive, new_run_id
 

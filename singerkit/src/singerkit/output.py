@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from singerkit.arrow.files import BatchWriter
-
 STATE_EVERY_S = 5.0
 """At most so often a STATE goes between RECORD lines: each one makes a loader think of committing."""
 
@@ -41,6 +39,26 @@ class Output(Protocol):
 
     def abandon(self) -> None:
         """Drop what is held back: the run has failed."""
+
+
+class Writer(Protocol):
+    """What gathers batches into one file until it is finished; `rows` and `bytes` say how full it is."""
+
+    rows: int
+    bytes: int
+
+    @property
+    def file_format(self) -> str:
+        """The format's name in a BATCH message."""
+
+    def write(self, batch: Any) -> None:
+        """Append a batch to the file that is being gathered."""
+
+    def finish(self) -> str | None:
+        """Close the file and return its address, or None where nothing was written."""
+
+    def abandon(self) -> None:
+        """Close and remove a file that no message will name."""
 
 
 class Lines:
@@ -83,12 +101,12 @@ class Files:
 
     state_every_s = 0.0  # a file is a large step already
 
-    def __init__(self, stream: str, writer: BatchWriter, *, full_rows: int, full_bytes: int) -> None:
+    def __init__(self, stream: str, writer: Writer, *, full_rows: int, full_bytes: int) -> None:
         self.stream, self.writer = stream, writer
         self.full_rows, self.full_bytes = full_rows, full_bytes
         self.rows = self.told = 0
 
-    def write(self, batch: pa.RecordBatch) -> None:
+    def write(self, batch: Any) -> None:
         """Append to the file at hand; a batch that would overfill it by rows is cut."""
         while batch.num_rows:
             taken = batch.slice(0, self.full_rows - self.writer.rows)

@@ -561,25 +561,3 @@ def test_what_the_vendor_forgets_is_merged(api: FakeApi, tries: Any, schema: Sch
 
     assert [m["type"] for m in done.messages if m["type"] != "STATE"] == ["SCHEMA", "RECORD"]
     assert done.schema("items")["x-vendor-keeps"] == "90d"
-
-
-def test_batches_hold_the_same_rows(api: FakeApi, tries: Any, schema: Schema, tmp_path: Any) -> None:
-    """`output: batch` writes Arrow files by the declared schema, and no STATE before the file it stands for."""
-    import pyarrow as pa
-
-    api.route("/items", Collection(rows=[{**item(n), "more": {"n": n}} for n in range(1, 8)], bookmark="at"))
-    items = row(
-        schema,
-        pages=STYLES["offset"],
-        bookmarks=incremental(schema).bookmarks,
-        schema=schema(id="integer", at="date-time", more="object"),
-    )
-
-    done = tries.run(items, output="batch", batch_dir=str(tmp_path), batch_size_rows=3)
-
-    batches = [m for m in done.messages if m["type"] == "BATCH"]
-    tables = [pa.ipc.open_file(m["manifest"][0].removeprefix("file://")).read_all() for m in batches]
-    assert [t.num_rows for t in tables] == [3, 3, 1]
-    rows = pa.concat_tables(tables).to_pylist()
-    assert [(r["id"], r["more"]) for r in rows] == [(n, f'{{"n":{n}}}') for n in range(1, 8)]
-    assert done.messages[-2]["type"] == "BATCH"

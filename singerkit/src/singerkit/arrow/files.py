@@ -1,53 +1,24 @@
 """Arrow batches to files that a BATCH message names: Arrow IPC or Parquet, in a folder of this run alone.
 
 Takes batches of one schema; gives the addresses of finished files. Refuses to leave a half-written file under a name
-that anyone was told. The reader deletes what it has committed; what dead runs left is removed after a day.
+that anyone was told.
 """
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
 
 import pyarrow as pa
 
-from singerkit.errors import StoreError
-from singerkit.runs import is_alive
+from singerkit.batch_folder import store_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from singerkit.batch_folder import BatchFolder
+
 Format = Literal["arrow", "parquet"]
-STALE_AFTER_S = 86_400  # a reader that has not come for a file in a day will not come
-
-
-class BatchFolder:
-    """The folder of one stream in one run: `<root>/<stream>/<run>`, made with the first file."""
-
-    def __init__(self, root: Path, stream: str, run: str) -> None:
-        self.parent = root.absolute() / quote(stream, safe=" ")
-        self.path = self.parent / run
-        self.count = 0
-
-    def next_path(self, suffix: str) -> Path:
-        """Return a path that no file has had in this run."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(error, self.path) from error
-        self.count += 1
-        return self.path / f"{self.count:05}.{suffix}"
-
-    def remove_stale(self, now_s: float) -> None:
-        """Remove the folders of runs that are dead and a day old; one that cannot be removed is left."""
-        if not self.parent.is_dir():
-            return
-        for folder in self.parent.iterdir():
-            if now_s - folder.stat().st_mtime > STALE_AFTER_S and not is_alive(folder.name):
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 class BatchWriter:
@@ -61,7 +32,7 @@ class BatchWriter:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append a batch to the file that is being gathered."""
-        with self._store_errors():
+        with store_errors(self.folder.path):
             if self._writer is None:
                 self._open()
             self._writer.write_batch(batch)
@@ -72,7 +43,7 @@ class BatchWriter:
         """Close the file and return its address, or None where nothing was written."""
         if self._writer is None or self._path is None:
             return None
-        with self._store_errors():
+        with store_errors(self.folder.path):
             self._writer.close()
         address, self._writer = self._path.as_uri(), None
         self.rows = self.bytes = 0
@@ -94,17 +65,3 @@ class BatchWriter:
             import pyarrow.parquet as pq
 
             self._writer = pq.ParquetWriter(self._path, self.schema, compression="zstd", compression_level=1)
-
-    @contextlib.contextmanager
-    def _store_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise _unwritable(error, self.folder.path) from error
-
-
-def _unwritable(error: OSError, path: Path) -> StoreError:
-    reason = error.strerror or str(error)
-    return StoreError(
-        f"batch files cannot be written: {reason}", path=path, remedy="free the disk or set batch_dir elsewhere"
-    )

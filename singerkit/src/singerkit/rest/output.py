@@ -1,4 +1,4 @@
-"""Rows to Singer messages: RECORD lines encoded a page at a time, or files that BATCH messages name.
+"""Rows to Singer messages: RECORD lines encoded a page at a time, or row by row through singer-sdk's stream maps.
 
 Takes rows of JSON values; gives bytes on stdout, and counts the rows told, so that no STATE runs ahead of them.
 """
@@ -12,14 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from singerkit.output import Files
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from singerkit.arrow.files import BatchWriter
-
-_ENCODER = msgspec.json.Encoder(decimal_format="number")  # a decimal leaves with the digits it came with
+ENCODER = msgspec.json.Encoder(decimal_format="number")
+"""A decimal leaves with the digits it came with."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +39,13 @@ class RowLines:
     """RECORD lines, one write a page, never held back."""
 
     def __init__(self, stream: str, state_every_s: float) -> None:
-        self.head = b'{"type":"RECORD","stream":' + _ENCODER.encode(stream) + b',"record":'
+        self.head = b'{"type":"RECORD","stream":' + ENCODER.encode(stream) + b',"record":'
         self.state_every_s = state_every_s
         self.rows = self.told = 0
 
     def write(self, batch: Rows) -> None:
         """Write the rows at once; the time of extraction is that of the page."""
-        encode, head = _ENCODER.encode, self.head
+        encode, head = ENCODER.encode, self.head
         tail = f',"time_extracted":"{datetime.now(UTC).isoformat()}"}}\n'.encode()
         write_lines(b"".join([head + encode(row) + tail for row in batch.values]))
         self.rows = self.told = self.rows + batch.num_rows
@@ -72,20 +69,6 @@ class MappedRowValues(RowLines):
         for row in batch.values:
             self.emit(dict(row))
         self.rows = self.told = self.rows + batch.num_rows
-
-
-class RowFiles(Files):
-    """Rows gathered in Arrow files by the stream's declared schema."""
-
-    def __init__(self, stream: str, writer: BatchWriter, *, full_rows: int, full_bytes: int) -> None:
-        super().__init__(stream, writer, full_rows=full_rows, full_bytes=full_bytes)
-
-    def write(self, batch: Rows) -> None:
-        """Make columns of the rows, and append them to the file at hand."""
-        from singerkit.arrow.tables import table
-
-        for part in table(batch.values, self.writer.schema).to_batches():
-            super().write(part)
 
 
 def write_lines(lines: bytes) -> None:

@@ -14,8 +14,9 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import MetadataMapping
 
 from singerkit.errors import SettingsError
+from singerkit.output import Files
 from singerkit.rest import bookmarks
-from singerkit.rest.output import MappedRowValues, RowFiles, RowLines, Rows
+from singerkit.rest.output import MappedRowValues, RowLines, Rows
 from singerkit.rest.reader import Reader, is_young
 from singerkit.rest.walk import StopStreamError
 from singerkit.stream import ArrowStream, Checkpoint
@@ -167,11 +168,8 @@ class RestStream(ArrowStream):
             return MappedRowValues(self.name, every, self._write_record_message)
         if self.config.get("output") != "batch":
             return RowLines(self.name, every)
-        from singerkit.arrow.tables import arrow_schema
-
-        schema = arrow_schema(self.selected_schema)
         rows, size = self.config["batch_size_rows"], self.config["batch_size_bytes"]
-        return RowFiles(self.name, self._tap.batch_writer(self.name, schema), full_rows=rows, full_bytes=size)
+        return Files(self.name, self._tap.lines_writer(self.name), full_rows=rows, full_bytes=size)
 
     def _advance(self, waiting: deque[tuple[int, Mapping[str, Any]]], output: Any) -> None:
         """Let STATE be what the newest checkpoint says whose rows have all been told: nothing of an older one stays."""

@@ -23,12 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from importlib.resources.abc import Traversable
 
-    import pyarrow as pa
-
-    from singerkit.arrow.files import BatchWriter
     from singerkit.checks.run import Step
     from singerkit.rest.client import Client
     from singerkit.rest.endpoint import Endpoint, Source
+    from singerkit.rest.files import LinesWriter
     from singerkit.rest.parents import ParentRows
     from singerkit.rest.probe import Probe
     from singerkit.rest.reader import Run
@@ -166,13 +164,14 @@ class RestTap(ArrowTap):
         check.check_rows(self.plain_source(), self.endpoint_rows(), self.known_names(), schemas, size)
         return [RestStream(self, row, schemas[name]) for name, row in self.rows.items()]
 
-    def batch_writer(self, stream: str, columns: pa.Schema) -> BatchWriter:
+    def lines_writer(self, stream: str) -> LinesWriter:
         """Return the writer of a stream's batch files, in a folder of this run."""
         import time
 
-        from singerkit.arrow.files import BatchFolder, BatchWriter
+        from singerkit.batch_folder import BatchFolder
+        from singerkit.rest.files import LinesWriter
 
         root = self.settings.batch_dir or Path(tempfile.gettempdir()) / "singer-batches"
         folder = BatchFolder(root, stream, self.run_id)
         folder.remove_stale(time.time())
-        return BatchWriter(folder, columns, "arrow")
+        return LinesWriter(folder)

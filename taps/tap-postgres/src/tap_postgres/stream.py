@@ -17,7 +17,8 @@ import pyarrow as pa
 from singer_sdk.singerlib import Metadata, MetadataMapping, StreamMetadata
 
 from singerkit import bookmarks
-from singerkit.arrow.files import BatchFolder, BatchWriter
+from singerkit.arrow.files import BatchWriter
+from singerkit.batch_folder import BatchFolder
 from singerkit.checks.survey import SHOWN, Survey
 from singerkit.errors import CredentialsError, SettingsError
 from singerkit.output import Files, Lines, rows_of
