@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 WAIT_S = 0.5  # doubled before each further attempt
-_SESSION = {
+SESSION = {
     "default_transaction_read_only": "on",
     "TimeZone": "UTC",
     "DateStyle": "ISO, YMD",
@@ -71,7 +71,7 @@ def catalog_connection(settings: Settings, route: Route | None = None) -> Iterat
     params = parameters(settings)
     with translated(params):
         conninfo = make_conninfo(**reached(params, route))
-        connection = _with_patience(lambda: psycopg.connect(conninfo, autocommit=True), params, route)
+        connection = patient(lambda: psycopg.connect(conninfo, autocommit=True), params, route)
         with connection:
             connection.execute(_session_query(settings))
             yield connection
@@ -83,7 +83,9 @@ class BulkReader:
     It is opened when it is first needed, and anew after a query that did not run to its end.
     """
 
-    def __init__(self, settings: Settings, route: Route | None = None) -> None:
+    def __init__(self, settings: Settings, route: Route | None = None, snapshot: str | None = None) -> None:
+        """Read in an exported snapshot, where one is given: all queries then see the database at one moment."""
+        self._snapshot = snapshot
         self._connection: adbc.Connection | None = None
         self._cursor: adbc.Cursor | None = None
         self._settings = settings
@@ -133,24 +135,29 @@ class BulkReader:
 
         with translated(self._params):
             conninfo = make_conninfo(**reached(self._params, self._route))
-            connection = _with_patience(lambda: adbc.connect(conninfo, autocommit=True), self._params, self._route)
+            connection = patient(lambda: adbc.connect(conninfo, autocommit=True), self._params, self._route)
             self._connection = connection
             with connection.cursor() as cursor:
                 cursor.execute(_session_query(self._settings))
                 cursor.fetchone()
+                if self._snapshot is not None:
+                    cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                    cursor.execute(f"SET TRANSACTION SNAPSHOT '{self._snapshot}'")
         return connection
 
 
 def _session_query(settings: Settings) -> str:
     """Set the session in one statement: poolers refuse start-up options, and ADBC takes one statement at a time."""
-    values = dict(_SESSION)
+    values = dict(SESSION)
     if settings.statement_timeout_s:
         values["statement_timeout"] = f"{settings.statement_timeout_s}s"
+    if settings.lock_timeout_s:
+        values["lock_timeout"] = f"{settings.lock_timeout_s}s"
     calls = ", ".join(f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in values.items())
     return f"SELECT {calls}"
 
 
-def _with_patience(connect: Any, params: Mapping[str, str], route: Route | None) -> Any:  # both drivers' own connection
+def patient(connect: Any, params: Mapping[str, str], route: Route | None) -> Any:  # both drivers' own connection
     """Connect, again after a pause where the server is only momentarily not there; say a bastion's own reason."""
     import tenacity
 

@@ -122,6 +122,146 @@ SETTINGS = (
         "Seconds that one query may take, enforced by the server. Unset: as the server says.",
         schema=_COUNT,
     ),
+    Setting(
+        "lock_timeout_s",
+        "integer",
+        "Lock timeout",
+        "Seconds that one query may wait for a lock that someone else holds. Unset: as the server says.",
+        schema=_COUNT,
+    ),
+    Setting(
+        "snapshot_workers",
+        "integer",
+        "Workers",
+        "Connections that read the parts of a large table side by side, all in one snapshot.",
+        2,
+        schema={"minimum": 1, "maximum": 32},
+    ),
+    Setting(
+        "row_filters",
+        "object",
+        "Row filters",
+        'Which rows of a table are read: {"public-orders": [["status", "!=", "draft"], ["id", ">=", 100]]}, all of '
+        "them together. Operators: =, !=, <, <=, >, >=, in, not in, like, is null, is not null.",
+    ),
+    Setting(
+        "lookback",
+        "object",
+        "Lookback",
+        'How far before its bookmark an incremental stream reads again: {"public-orders": "2 hours"} for dates and '
+        'times, a number for numbers; {"*": ...} for all others. Finds rows that were committed late.',
+    ),
+    Setting(
+        "default_replication_method",
+        "options",
+        "Default method",
+        "How tables are read for which the catalog does not say it: FULL_TABLE, or LOG_BASED (change data capture).",
+        "FULL_TABLE",
+        options=("FULL_TABLE", "LOG_BASED"),
+    ),
+    Setting(
+        "replication_slot",
+        "string",
+        "Replication slot",
+        "Slot of change data capture; made when missing.",
+        "tap_postgres",
+    ),
+    Setting(
+        "publication",
+        "string",
+        "Publication",
+        "Publication of change data capture; `cdc setup` makes it.",
+        "tap_postgres",
+    ),
+    Setting(
+        "publication_tables",
+        "options",
+        "Published tables",
+        "What `cdc setup` publishes: the selected tables, or all of the database (which only a superuser can).",
+        "selected",
+        options=("selected", "all"),
+    ),
+    Setting(
+        "initial_waiting_s",
+        "integer",
+        "Initial waiting",
+        "Seconds that the server may need before it says the first word about its log.",
+        300,
+        schema=_COUNT,
+    ),
+    Setting(
+        "follow",
+        "boolean",
+        "Follow",
+        "Go on after the position at which the run began, until it is stopped (or max_run_s, max_wal_mb).",
+        default=False,
+    ),
+    Setting(
+        "max_run_s",
+        "integer",
+        "Longest run",
+        "Seconds after which change data capture ends at the next commit. Unset: no limit.",
+        schema=_COUNT,
+    ),
+    Setting(
+        "max_wal_mb",
+        "integer",
+        "Most log",
+        "Megabytes of log after which change data capture ends at the next commit. Unset: no limit.",
+        schema=_COUNT,
+    ),
+    Setting(
+        "confirm_from",
+        "string",
+        "Confirm from",
+        "With `follow`: the file where the loader's STATE goes, or after a | a command that prints one, such as "
+        "`| target-delta --config target.json state export`. Read again every few seconds.",
+    ),
+    Setting(
+        "on_lost",
+        "options",
+        "Lost slot",
+        "What to do when the slot, or the log behind it, is gone: fail, or make a new slot and read all tables again.",
+        "fail",
+        options=("fail", "resnapshot"),
+    ),
+    Setting(
+        "resume_snapshots",
+        "boolean",
+        "Resume snapshots",
+        "Whether a first snapshot that was cut short goes on by key ranges. False where the loader appends or "
+        "keeps history: rows of two snapshots stand in one table then until the changes between them have come.",
+        default=True,
+    ),
+    Setting(
+        "stream_transactions",
+        "boolean",
+        "Stream transactions",
+        "Take large transactions while they are still open (PostgreSQL 14 and later) and keep them in a temporary file "
+        "here, instead of on the server's disk.",
+        default=False,
+    ),
+    Setting(
+        "heartbeat_s",
+        "integer",
+        "Heartbeat",
+        "Seconds between two heartbeats, which move the slot of a database where nothing else happens. Unset: none.",
+        schema=_COUNT,
+    ),
+    Setting(
+        "heartbeat_sql",
+        "string",
+        "Heartbeat statement",
+        "Statement of a heartbeat. Unset: pg_logical_emit_message, which needs no table.",
+    ),
+    Setting(
+        "lag_warning_mb",
+        "integer",
+        "Lag warning",
+        "Megabytes of log kept by the slot from which on the run warns. Nothing is ever dropped by itself.",
+        1024,
+        schema=_COUNT,
+    ),
     Setting("report_file", "string", "Report file", "Where to write what the run did, stream by stream, as JSON."),
     Setting(
         "application_name", "string", "Application name", "How the sessions show in pg_stat_activity.", "tap-postgres"
@@ -157,6 +297,25 @@ class Settings:
     out_of_range: Literal["fail", "null", "clamp"]
     connect_timeout_s: int
     statement_timeout_s: int | None
+    lock_timeout_s: int | None
+    snapshot_workers: int
+    row_filters: Mapping[str, Any]
+    lookback: Mapping[str, Any]
+    default_replication_method: Literal["FULL_TABLE", "LOG_BASED"]
+    replication_slot: str
+    publication: str
+    publication_tables: Literal["selected", "all"]
+    initial_waiting_s: int
+    follow: bool
+    max_run_s: int | None
+    max_wal_mb: int | None
+    confirm_from: str | None
+    on_lost: Literal["fail", "resnapshot"]
+    resume_snapshots: bool
+    stream_transactions: bool
+    heartbeat_s: int | None
+    heartbeat_sql: str | None
+    lag_warning_mb: int
     application_name: str
 
     @classmethod
@@ -170,5 +329,7 @@ class Settings:
         defaults = {row.name: row.default for row in SETTINGS}
         values = {field.name: config.get(field.name) or defaults[field.name] for field in fields(cls)}
         values |= {name: tuple(values[name] or ()) for name in ("schemas", "tables")}
+        values |= {name: values[name] or {} for name in ("row_filters", "lookback")}
+        values["resume_snapshots"] = config.get("resume_snapshots") is not False
         values["ssh_tunnel"] = read_ssh_tunnel(config.get("ssh_tunnel"))
         return cls(**values)

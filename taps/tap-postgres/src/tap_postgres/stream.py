@@ -22,10 +22,11 @@ from singerkit.batch_folder import BatchFolder
 from singerkit.checks.survey import SHOWN, Survey
 from singerkit.errors import CredentialsError, SettingsError
 from singerkit.output import Files, Lines, rows_of
-from singerkit.stream import ArrowStream, Checkpoint
+from singerkit.stream import Checkpoint
 from tap_postgres import query, reads
+from tap_postgres.cdc.stream import LogBased
 from tap_postgres.look import STATEMENT_S
-from tap_postgres.partition import partition_hint
+from tap_postgres.schema import VIEWS, stream_schema
 from tap_postgres.types import rendering
 from tap_postgres.values import Column, bookmarkable, conform
 
@@ -40,10 +41,8 @@ if TYPE_CHECKING:
     from tap_postgres.settings import Settings
     from tap_postgres.tap import TapPostgres
 
-VIEWS = frozenset({"v", "m"})
 
-
-class PostgresStream(ArrowStream):
+class PostgresStream(LogBased):
     """A table, view, materialized view or foreign table."""
 
     _tap: TapPostgres
@@ -100,7 +99,8 @@ class PostgresStream(ArrowStream):
         root = self.settings.batch_dir or Path(tempfile.gettempdir(), "singer-batches", self.tap_name)
         folder = BatchFolder(Path(root), self.name, self._tap.run_id)
         folder.remove_stale(time.time())
-        schema = pa.schema([pa.field(column.name, column.rendering.arrow) for column in self.selected_columns])
+        fields = [pa.field(column.name, column.rendering.arrow) for column in self.selected_columns]
+        schema = pa.schema([*fields, *self.added_fields])
         writer = BatchWriter(folder, schema, self.settings.batch_format)
         return Files(
             self.name, writer, full_rows=self.settings.batch_size_rows, full_bytes=self.settings.batch_size_bytes
@@ -120,9 +120,9 @@ class PostgresStream(ArrowStream):
         columns = self.selected_columns
         plan = list(self._plan(columns, version))
         for step in plan:
-            yield from self._rows(step, columns)
+            yield from self.seen_at_moment(self._rows(step, columns))
             if step.after:
-                yield Checkpoint(step.after, close=True)
+                yield Checkpoint(self.after_of_moment(step.after), close=True)
 
     def cancel(self) -> None:
         """Ask the server to stop the query at hand."""
@@ -225,30 +225,3 @@ class PostgresStream(ArrowStream):
 
 
 _STATE_REMEDY = "mend the state (`meltano state get`, `meltano state set`), or run once with --full-refresh"
-
-
-def stream_schema(table: Table, columns: list[Column]) -> dict[str, Any]:
-    """Return the JSON Schema of a stream, with what a loader may want to know under `x-` words."""
-    properties = {
-        column.name: column.rendering.schema | ({"description": source.comment} if source.comment else {})
-        for column, source in zip(columns, table.columns, strict=True)
-    }
-    hints = {
-        "description": table.comment,
-        "x-partition": partition_hint(table),
-        "x-foreign-keys": [key.as_hint() for key in table.foreign_keys],
-        "x-warnings": list(_warnings(table, columns)),
-    }
-    return {"type": "object", "properties": properties} | {name: hint for name, hint in hints.items() if hint}
-
-
-def _warnings(table: Table, columns: list[Column]) -> Generator[str, None, None]:
-    if not table.readable:
-        yield f"not readable: {table.grants('the role of this tap')}"
-    ordered = {column.name for column in columns if column.rendering.ordered}
-    for source in table.columns:
-        if source.name in ordered and source.type.name in {"date", "timestamp", "timestamptz"}:
-            if not source.indexed and table.kind not in VIEWS:
-                yield f"{source.name} has no index: as a replication key every run would read the whole table"
-            if source.nullable:
-                yield f"{source.name} may be NULL: as a replication key such rows are read again by every run"

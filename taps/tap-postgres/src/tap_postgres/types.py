@@ -49,6 +49,11 @@ class Rendering:
     cast: str = ""
     note: str = field(default="", compare=False)
 
+    @property
+    def is_json_of_server(self) -> bool:
+        """Whether the value is JSON that the server makes, by what its catalog knows of the type."""
+        return self.select.startswith("pg_catalog.to_json(")
+
 
 def rendering(kind: PgType) -> Rendering:
     """Return the one answer for a type."""

@@ -1,0 +1,1 @@
+"""Change data capture: what a logical replication slot says, as rows of streams."""

@@ -1,0 +1,136 @@
+"""Questions of change data capture to the server, over ordinary connections that are opened when they are needed.
+
+Takes the Settings; gives facts, and values that only the server can render. Every session is read-only but the
+heartbeat's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from tap_postgres.cdc.facts import CapturedTable, Facts
+from tap_postgres.cdc.values import Reading
+from tap_postgres.connect import catalog_connection, parameters
+from tap_postgres.discover import resolve
+from tap_postgres.failures import translated
+from tap_postgres.types import rendering
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import psycopg
+
+    from singerkit.connect.route import Route
+    from tap_postgres.cdc.facts import Attribute
+    from tap_postgres.settings import Settings
+
+HEARTBEAT = "SELECT pg_catalog.pg_logical_emit_message(false, 'tap-postgres', '')"
+
+
+class Catalog:
+    """One ordinary connection for the questions of a run; opened anew after it was lost."""
+
+    def __init__(self, settings: Settings, route: Route | None) -> None:
+        self._settings, self._route = settings, route
+        self._stack = contextlib.ExitStack()
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        self._connection = None
+        self._stack.close()
+
+    def facts(self) -> Facts:
+        """Return what the server says of itself, the slot and the publication."""
+        names = {"slot": self._settings.replication_slot, "publication": self._settings.publication}
+        return Facts.from_row(self.query(_file("capture"), names)[0][0])
+
+    def tables(self, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], CapturedTable]:
+        """Return the tables of these schemas and names, as far as they are there."""
+        pairs = list(names)
+        asked = {"schemas": [schema for schema, _ in pairs], "names": [name for _, name in pairs]}
+        rows = self.query(_file("captured"), asked, as_dicts=True)
+        found = [CapturedTable.from_row(row) for row in rows]
+        return {(table.schema, table.name): table for table in found}
+
+    def names(self, oids: Sequence[int]) -> list[tuple[str, str]]:
+        """Return schema and name of relations."""
+        asked = (
+            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class AS c"
+            " JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = ANY (%(oids)s::oid[])"
+        )
+        return [(row[0], row[1]) for row in self.query(asked, {"oids": list(oids)})]
+
+    def readings(self, attributes: Sequence[Attribute]) -> list[Reading]:
+        """Return how the columns of a table are read."""
+        oids = [attribute.type_oid for attribute in attributes]
+        types = {row["oid"]: row for row in self.query(_file("types"), {"oids": oids}, as_dicts=True)}
+        kinds = [resolve(a.type_oid, a.typmod, a.ndims, types) for a in attributes]
+        return [
+            Reading(attribute.name, kind, attribute.type_name, rendering(kind))
+            for attribute, kind in zip(attributes, kinds, strict=True)
+        ]
+
+    def render(self, select: str, type_name: str, texts: Sequence[str | None]) -> list[str | None]:
+        """Have the server render texts of a type by the expression that a snapshot uses."""
+        expression = sql.SQL(select).format(sql.SQL("v::" + type_name))  # format_type's own words
+        query = sql.SQL("SELECT {} FROM pg_catalog.unnest(%(texts)s::text[]) WITH ORDINALITY AS t (v, n) ORDER BY n")
+        return [row[0] for row in self.query(query.format(expression), {"texts": list(texts)})]
+
+    def row(self, table: CapturedTable, keys: dict[str, str], columns: Sequence[str]) -> list[bytes | None] | None:
+        """Return the texts of some columns of one row as it is now, or None where no row has this key."""
+        types = {attribute.name: attribute.type_name for attribute in table.columns}
+        conditions = [
+            sql.SQL("{} = {}::{}").format(sql.Identifier(name), sql.Literal(value), sql.SQL(types[name]))
+            for name, value in keys.items()
+        ]
+        query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
+            sql.SQL(", ").join(map(sql.Identifier, columns)),
+            sql.Identifier(table.schema, table.name),
+            sql.SQL(" AND ").join(conditions),
+        )
+        with self._failing(), self._open().cursor() as cursor:
+            result = cursor.execute(query).pgresult
+            if result is None or not result.ntuples:
+                return None
+            return [result.get_value(0, place) for place in range(len(columns))]
+
+    def beat(self) -> None:
+        """Write something into the log, so that the slot's position can move where nothing else happens."""
+        self.write(self._settings.heartbeat_sql or HEARTBEAT)
+
+    def write(self, statement: str) -> None:
+        """Run the one kind of statement that is not read-only: a heartbeat, or what a person asked `cdc setup` for."""
+        self.query("SET default_transaction_read_only = off")
+        try:
+            self.query(statement)
+        finally:
+            self.query("SET default_transaction_read_only = on")
+
+    def query(self, query: Any, params: dict[str, Any] | None = None, *, as_dicts: bool = False) -> list[Any]:
+        """Return the rows of a query."""
+        from psycopg.rows import dict_row, tuple_row
+
+        factory: Any = dict_row if as_dicts else tuple_row
+        with self._failing(), self._open().cursor(row_factory=factory) as cursor:
+            cursor.execute(query, params)
+            return cursor.fetchall() if cursor.description else []
+
+    def _open(self) -> psycopg.Connection[Any]:
+        if self._connection is None or self._connection.closed:
+            self._stack.close()
+            self._connection = self._stack.enter_context(catalog_connection(self._settings, self._route))
+        return self._connection
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        with translated(parameters(self._settings)):
+            yield
+
+
+def _file(name: str) -> bytes:
+    return resources.files("tap_postgres").joinpath(f"sql/{name}.sql").read_bytes()

@@ -1,0 +1,223 @@
+"""One pass over a slot: from a position to another, all captured tables at once.
+
+Takes the messages of the slot; gives RECORD lines, and a STATE only where a transaction ends and all its rows are told.
+What the server may forget is decided elsewhere (`Confirmation`): nothing here is confirmed because it was read.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from singerkit.errors import UnavailableError
+from tap_postgres.cdc import lsn
+from tap_postgres.cdc.changes import Changes, Committed, RowChange, Truncated
+from tap_postgres.cdc.socket import HEADER, Keepalive, Replication
+from tap_postgres.cdc.spool import Spool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from tap_postgres.cdc.changes import Event, Transaction
+    from tap_postgres.cdc.table import Table
+
+_LOGGER = logging.getLogger("tap-postgres")
+
+FLUSH_ROWS = 20_000  # of all tables together
+FLUSH_BYTES = 32 << 20
+MESSAGES = 5_000  # after which everything else gets its turn
+FLUSH_S = 1.0  # rows of a quiet source do not wait longer
+STATE_S = 5.0  # each STATE makes a loader think of committing
+TELL_S = 10.0
+WAIT_S = 0.25
+RECONNECT_S = 60.0
+"""How long a lost connection is tried again without any progress."""
+_ENDS = frozenset(b"CcK")  # messages that end a transaction
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where a pass ends: at the first commit or keep-alive at which one of these holds. None is no limit."""
+
+    target: int | None
+    max_run_s: float | None = None
+    max_wal_bytes: int | None = None
+    first_word_s: float = 300.0
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a pass is told from outside: how to connect, when to stop, what is confirmed, what to do now and then."""
+
+    connect: Callable[[int], Replication]
+    look: Callable[[], None]
+    confirmed: Callable[[], int]
+    beat: Callable[[], None]
+    write_state: Callable[[], None]
+
+
+class Pass:
+    """Reads the slot for `tables`, by the oid of their relations, from `begin` on."""
+
+    def __init__(self, tables: Mapping[int, Table], begin: int, system: str, limits: Limits, around: Around) -> None:
+        self.tables, self.limits, self.around = tables, limits, around
+        self.position = self._begin = begin
+        self._system = system
+        self._all = [*{id(table): table for table in tables.values()}.values()]
+        self._waiting_rows = self._waiting_bytes = 0
+        self._started_s = self._flushed_s = self._heard_s = self._moved_s = time.monotonic()
+        self._state_s = self._told_s = self._asked_s = float("-inf")
+        self._changes = Changes(Spool)
+        self._open: Transaction | None = None
+        self._taken = 0
+        """How many events of the transaction that is half passed on were taken."""
+        self._skip: tuple[int, int] | None = None
+        """After a cut: the transaction that comes again, and how many of its events were taken before."""
+        self._stated = begin
+        self._spoken = False
+
+    def run(self) -> None:
+        """Read until a limit is reached; a connection that is lost is opened again where it was cut."""
+        try:
+            while not self._read_until_cut():
+                self._begin_again()
+        finally:
+            self._changes.close()
+        self._flush()
+        self._write_state()
+
+    def _begin_again(self) -> None:
+        """Forget what the lost connection had not completed; the server sends it again."""
+        self.position = self._changes.settled(self.position)
+        ignored = self._changes.ignored
+        self._changes.close()
+        self._changes = Changes(Spool)
+        self._changes.ignored = ignored
+        if self._open is not None:
+            self._skip = (self._open.commit_lsn, self._taken)
+        self._open, self._taken = None, 0
+
+    def _read_until_cut(self) -> bool:
+        """Return True at a limit, False where the connection was lost and may be tried again."""
+        try:
+            with self.around.connect(self.position) as replication:
+                self._tell(replication, ask=True)
+                while not self._is_over():
+                    self.around.look()
+                    self._receive(replication)
+                    self._now_and_then(replication)
+                self._tell(replication)
+        except UnavailableError as error:
+            if time.monotonic() - self._moved_s > RECONNECT_S:
+                raise
+            _LOGGER.warning("the replication connection was lost and is opened again: %s", error)
+            self._pause()
+            return False
+        return True
+
+    def _pause(self) -> None:
+        """Wait a second, and hear a stop meanwhile."""
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            self.around.look()
+            time.sleep(0.1)
+
+    def _receive(self, replication: Replication) -> None:
+        """Take messages until the server is silent, or something else is due."""
+        for number, message in enumerate(replication.messages(WAIT_S)):
+            if isinstance(message, Keepalive):
+                if self._open is None and self._changes.is_between:
+                    self._reach(message.position)
+                break
+            for event in self._changes.feed(message, HEADER):
+                self._take(event, len(message))
+            if number >= MESSAGES or self._waiting_rows >= FLUSH_ROWS or self._waiting_bytes >= FLUSH_BYTES:
+                break
+            if message[HEADER] in _ENDS and self._is_over():
+                break
+        else:
+            return
+        self._heard_s, self._spoken = time.monotonic(), True
+
+    def _take(self, event: Event, size: int) -> None:
+        if isinstance(event, Committed):
+            self._open, self._taken, self._skip = None, 0, None
+            self._reach(event.position)
+            return
+        table = self.tables.get(event.relation.oid)
+        if table is None:
+            self._changes.ignored.add(event.relation.oid)
+            return
+        if event.transaction is not self._open:
+            self._open, self._taken = event.transaction, 0
+        self._taken += 1
+        before = table.position
+        if before is not None and event.transaction.commit_lsn < before.lsn:
+            return  # in the snapshot, or in an earlier run
+        if self._skip and event.transaction.commit_lsn == self._skip[0] and self._taken <= self._skip[1]:
+            return
+        if isinstance(event, RowChange):
+            self._waiting_rows += 1
+            self._waiting_bytes += size
+            table.take(event)
+        elif isinstance(event, Truncated):
+            table.empty()
+
+    def _reach(self, position: int) -> None:
+        if position > self.position:
+            self.position, self._moved_s = position, time.monotonic()
+
+    def _is_over(self) -> bool:
+        if self._open is not None or not self._changes.is_between:
+            return False
+        now, limits = time.monotonic(), self.limits
+        if not self._spoken and now - self._started_s > limits.first_word_s:
+            raise UnavailableError(
+                f"the server has said nothing for {limits.first_word_s:g} s",
+                remedy="raise initial_waiting_s; see whether it writes much and decodes slowly (pg_stat_replication)",
+            )
+        return (
+            (limits.target is not None and self.position >= limits.target)
+            or (limits.max_run_s is not None and now - self._started_s >= limits.max_run_s)
+            or (limits.max_wal_bytes is not None and self.position - self._begin >= limits.max_wal_bytes)
+        )
+
+    def _now_and_then(self, replication: Replication) -> None:
+        now = time.monotonic()
+        full = self._waiting_rows >= FLUSH_ROWS or self._waiting_bytes >= FLUSH_BYTES
+        if full or now - self._flushed_s >= FLUSH_S:
+            self._flush()
+        if now - self._state_s >= STATE_S and self._open is None:
+            self._flush()
+            self._write_state()
+        self.around.beat()
+        if replication.wants_answer or now - self._told_s >= TELL_S:
+            self._tell(replication)
+        elif now - self._heard_s >= WAIT_S and now - self._asked_s >= 1:
+            self._tell(replication, ask=True)
+
+    def _tell(self, replication: Replication, *, ask: bool = False) -> None:
+        self._told_s = time.monotonic()
+        if ask:
+            self._asked_s = self._told_s
+        replication.tell(self.around.confirmed(), ask=ask)
+
+    def _flush(self) -> None:
+        self._flushed_s = time.monotonic()
+        self._waiting_rows = self._waiting_bytes = 0
+        for table in self._all:
+            table.flush()
+
+    def _write_state(self) -> None:
+        """Let STATE say how far all tables are; called where no transaction is half told."""
+        position = self._changes.settled(self.position)
+        self._state_s = time.monotonic()
+        if position == self._stated:
+            return
+        self._stated = position
+        for table in self._all:
+            table.move(position, self._system)
+        self.around.write_state()
+        _LOGGER.info("read the log, position=%s", lsn.to_text(position))

@@ -1,0 +1,147 @@
+"""What a stream does differently when its changes are captured: its first read, its columns, its place in STATE.
+
+Mixed in before ArrowStream. Takes the moment of a snapshot; gives a full load of that moment, and a bookmark behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from singerkit.output import Files, Lines
+from singerkit.stream import ArrowStream, Checkpoint
+from tap_postgres.cdc.position import Position
+from tap_postgres.cdc.rows import COLUMNS, as_read
+from tap_postgres.discover import TableColumn
+from tap_postgres.schema import stream_schema
+from tap_postgres.values import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from singerkit.output import Output
+    from tap_postgres.cdc.values import Reading
+    from tap_postgres.connect import BulkReader
+    from tap_postgres.discover import Table
+    from tap_postgres.settings import Settings
+
+METHOD = "LOG_BASED"
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A snapshot of the server: who reads in it, the position that goes with it, and the table's shape then."""
+
+    reader: BulkReader
+    lsn: int
+    system: str
+    shape: Mapping[str, Any]
+    row_filter: str | None = None
+
+
+class LogBased(ArrowStream):
+    """A stream whose replication method may be LOG_BASED."""
+
+    settings: Settings
+    table: Table
+    columns: list[Column]
+    _bulk: BulkReader
+    moment_of_load: Moment | None = None
+    _first_lsn = 0
+    _changes: Output
+
+    @property
+    def replication_method(self) -> str:
+        """The catalog's method, else the one that the settings name for tables."""
+        unsaid = not self.forced_replication_method and not self.replication_key
+        if unsaid and self.table.kind in {"r", "p"}:
+            return self.settings.default_replication_method
+        return super().replication_method
+
+    @property
+    def is_captured(self) -> bool:
+        """Whether the changes of this stream are read from the log."""
+        return self.replication_method == METHOD
+
+    @property
+    def selected_schema(self) -> dict[str, Any]:
+        """The selected columns, and for a captured stream those that say what happened to a row."""
+        schema = super().selected_schema
+        if not self.is_captured:
+            return schema
+        added = {name: dict(words) for name, (_, words) in COLUMNS.items()}
+        return schema | {"properties": schema["properties"] | added}
+
+    def load(self, moment: Moment) -> None:
+        """Read the whole table as it was at a moment; its bookmark then says that the changes since are to come."""
+        self.moment_of_load, self._bulk = moment, moment.reader
+        self.sync()
+
+    def _is_full_load(self) -> bool:
+        return True if self.is_captured else super()._is_full_load()
+
+    def _full_load(self, counter: Any) -> None:
+        if (moment := self.moment_of_load) is None:
+            super()._full_load(counter)
+            return
+        load = self.stream_state.get("full_load", {})
+        begun = load.get("lsn") if isinstance(load, dict) and self._resumed_version() is not None else None
+        begin = min(moment.lsn, begun) if isinstance(begun, int) else moment.lsn
+        self._first_lsn = begin
+        super()._full_load(counter)
+        self.stream_state.update(Position(begin, moment.system, moment.shape).as_bookmark())
+
+    # -- changes ---------------------------------------------------------------------------------------------------
+
+    def adopt(self, readings: Iterable[Reading]) -> None:
+        """Go on with other columns: the table was altered."""
+        found = list(readings)
+        comments = {column.name: column.comment for column in self.table.columns}
+        columns = tuple(
+            TableColumn(reading.name, reading.type, nullable=True, comment=comments.get(reading.name))
+            for reading in found
+        )
+        self.table = replace(self.table, columns=columns)
+        self.columns = [Column(reading.name, reading.rendering) for reading in found]
+        self._schema = stream_schema(self.table, self.columns)
+
+    def announce(self) -> None:
+        """Write the SCHEMA of the changes."""
+        self._tap.mapper.register_raw_stream_schema(self.name, self.selected_schema, self.primary_keys)
+        self._stream_maps = None  # singer-sdk keeps those of the schema before
+        self._write_schema_message()
+        output = self._output()
+        self._changes = Lines(self.name) if isinstance(output, Files) else output  # a file cannot omit columns by row
+
+    def announce_version(self, version: int) -> None:
+        """Write ACTIVATE_VERSION."""
+        self._write_activate_version_message(version)
+
+    def write_changes(self, batch: pa.RecordBatch) -> None:
+        """Write rows of changes as RECORD lines, which may say what they omit."""
+        self._changes.write(batch)
+        self._tap.report.add(self.name, rows=batch.num_rows)
+
+    # -- rows of a snapshot ----------------------------------------------------------------------------------------
+
+    @property
+    def added_fields(self) -> list[pa.Field]:
+        """The fields that files of a captured stream have beside its columns."""
+        return [pa.field(name, kind) for name, (kind, _) in COLUMNS.items()] if self.is_captured else []
+
+    def seen_at_moment(
+        self, items: Iterable[pa.RecordBatch | Checkpoint]
+    ) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
+        """Yield what was read, rows with the position at which they were."""
+        moment = self.moment_of_load
+        for item in items:
+            yield item if moment is None or isinstance(item, Checkpoint) else as_read(item, moment.lsn)
+
+    def after_of_moment(self, after: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what STATE says after a part of a load, with the position at which the first part was read."""
+        load = after.get("full_load")
+        if self.moment_of_load is None or not isinstance(load, dict):
+            return after
+        return {**after, "full_load": {**load, "lsn": self._first_lsn}}

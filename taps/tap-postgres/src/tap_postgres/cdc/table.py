@@ -1,0 +1,136 @@
+"""One captured table in a pass over the slot: the relation as the log shows it, the rows that wait, what is written.
+
+Takes changes; gives SCHEMA, RECORD and ACTIVATE_VERSION messages. Refuses to guess at rows that an ALTER TABLE changed
+behind the log's back: the table is parked until it has been read anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from tap_postgres.cdc import position as positions
+from tap_postgres.cdc.rows import Layout, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tap_postgres.cdc import messages as m
+    from tap_postgres.cdc.catalog import Catalog
+    from tap_postgres.cdc.changes import RowChange
+    from tap_postgres.cdc.facts import CapturedTable
+    from tap_postgres.cdc.position import Position
+    from tap_postgres.cdc.values import Reader, Reading
+    from tap_postgres.stream import PostgresStream
+
+_LOGGER = logging.getLogger("tap-postgres")
+
+
+class Table:
+    """A stream, its table and its position; `parked` says why the table must be read anew, or nothing."""
+
+    def __init__(self, stream: PostgresStream, known: CapturedTable, catalog: Catalog, reader: Reader) -> None:
+        self.stream = stream
+        self.known = known
+        self.parked = ""
+        self.operations = 0
+        self.announced = False
+        self._catalog, self._reader = catalog, reader
+        self._relation: m.Relation | None = None
+        self._rows: Rows | None = None
+        self._readings: dict[str, Reading] | None = None
+        self._version = 0
+
+    @property
+    def position(self) -> Position | None:
+        """How far the stream has come, by its bookmark."""
+        return positions.read(self.stream.stream_state, self.stream.name)
+
+    def take(self, event: RowChange) -> None:
+        """Take a change; its relation may be a new one."""
+        if event.relation is not self._relation:
+            self._adopt(event.relation)
+        if self._rows is not None and not self.parked:
+            self._rows.add(event)
+
+    def empty(self) -> None:
+        """Say that the table was emptied: a full load of no rows, which replaces what is stored."""
+        self.flush()
+        if self.parked:
+            return
+        self.announce()
+        self._version = max(self._version + 1, int(time.time() * 1000))
+        for _ in range(2):
+            self.stream.announce_version(self._version)
+        self.operations += 1
+
+    def announce(self) -> None:
+        """Write the SCHEMA once, before the first row."""
+        if not self.announced:
+            self.announced = True
+            self.stream.announce()
+
+    def flush(self) -> None:
+        """Write the rows that wait."""
+        if self._rows is not None and self._rows.count:
+            self.announce()
+            batch = self._rows.take(self._reader, self.stream.settings.out_of_range, self.stream.name)
+            self.operations += batch.num_rows
+            self.stream.write_changes(batch)
+
+    def move(self, lsn: int, system: str) -> None:
+        """Let the bookmark say that everything before a position has been sent."""
+        before = self.position
+        if not self.parked and (before is None or before.lsn < lsn):
+            shape = positions.shape_of(self.known)
+            self.stream.stream_state.update(positions.Position(lsn, system, shape).as_bookmark())
+
+    def _adopt(self, relation: m.Relation) -> None:
+        """Go on with another shape of the table: a new SCHEMA where it has columns that the stream has not told yet."""
+        before, self._relation = self._relation, relation
+        if before is not None and before.columns == relation.columns:  # another partition of the same shape
+            return
+        self.flush()
+        if not self._fits(relation):
+            self._renew()
+        if not self.parked:
+            self._rows = Rows(self._layout(relation), self._lookup)
+
+    def _fits(self, relation: m.Relation) -> bool:
+        known = {(a.name, a.type_oid, a.typmod) for a in self.known.columns}
+        return all((column.name, column.type_oid, column.typmod) in known for column in relation.columns)
+
+    def _renew(self) -> None:
+        """Look at the table as it is now. Columns that it has lost since are passed over, those it has won are told."""
+        name = (self.known.schema, self.known.name)
+        now = self._catalog.tables([name]).get(name)
+        if now is None:
+            self.parked = "it was dropped or renamed"
+            return
+        shape = positions.shape_of(self.known)
+        self.parked = positions.must_reload(shape, now)
+        if self.parked or now.columns == self.known.columns:
+            return
+        _LOGGER.info("the table has other columns now, stream=%s", self.stream.name)
+        self.known, self._readings, self.announced = now, None, False
+        self.stream.adopt(self._all_readings().values())
+
+    def _layout(self, relation: m.Relation) -> Layout:
+        names = [column.name for column in relation.columns]
+        readings, kinds = self._all_readings(), {a.name: a.type_oid for a in self.known.columns}
+        here = {c.name: n for n, c in enumerate(relation.columns) if kinds.get(c.name) == c.type_oid}
+        chosen = [readings[column.name] for column in self.stream.selected_columns if column.name in readings]
+        identity = {place for place, column in enumerate(relation.columns) if column.is_key}
+        keys = [names.index(key) for key in self.stream.primary_keys if key in names]
+        places = [here.get(reading.name) for reading in chosen]
+        return Layout(chosen, places, names, keys, frozenset(identity))
+
+    def _all_readings(self) -> Mapping[str, Reading]:
+        if self._readings is None:
+            found = self._catalog.readings(self.known.columns)
+            self._readings = {reading.name: reading for reading in found}
+        return self._readings
+
+    def _lookup(self, keys: Mapping[str, str], names: Sequence[str]) -> Sequence[bytes | None] | None:
+        return self._catalog.row(self.known, dict(keys), names)
