@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-SHELL = ("errors", "plugins", "report", "settings", "shell", "verbs")
+SHELL = ("errors", "plugins", "report", "settings", "shell", "show", "verbs")
 """What the loader may take from singerkit: the shell, and nothing that taps are made of."""
 
 PURE = (
@@ -56,6 +56,7 @@ PURE = (
     "target-delta/src/target_delta/keys.py",
     "target-delta/src/target_delta/ledger.py",
     "target-delta/src/target_delta/lines.py",
+    "target-delta/src/target_delta/lookup.py",
     "target-delta/src/target_delta/md5.py",
     "target-delta/src/target_delta/names.py",
     "target-delta/src/target_delta/partition.py",

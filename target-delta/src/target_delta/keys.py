@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from target_delta.lookup import Lookup
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -65,20 +67,21 @@ class KeySet:
         self.keys = tuple(keys)
         self.rows = table.num_rows
         alone = len(self.keys) == 1  # the values of a single unique key are distinct, and number themselves
-        self._values = [_column(table, key) if alone else pc.unique(_column(table, key)) for key in self.keys]
+        columns = [_column(table, key) for key in self.keys]
+        self._values = [Lookup(column if alone else pc.unique(column)) for column in columns]
         self._compact: dict[int, Codes] = {}
         """Before which key column the numbers are numbered anew: the product of all would not fit 64 bits."""
-        self._codes = None if alone else pa.array(self._encode(table))
+        self._codes = None if alone else Lookup(pa.array(self._encode(table)))
 
     def positions(self, table: pa.Table) -> pa.Array:
         """Return for every row of the table the position of its key in this set, or NULL."""
         if self._codes is None:
-            return pc.index_in(_column(table, self.keys[0]), value_set=self._values[0])
-        return pc.index_in(pa.array(self._encode(table)), value_set=self._codes)
+            return self._values[0].positions(_column(table, self.keys[0]))
+        return self._codes.positions(pa.array(self._encode(table)))
 
     def values(self, key: str) -> pa.Array:
         """Return the distinct values of one key column."""
-        return self._values[self.keys.index(key)]
+        return self._values[self.keys.index(key)].values
 
     def _encode(self, table: pa.Table) -> Codes:
         """Return one number a row that is equal where all key columns are, and -1 where one of them is unknown here."""
@@ -91,7 +94,7 @@ class KeySet:
                 total, found = _among(total, self._compact[place])
                 known &= found
                 size = len(self._compact[place])
-            index = pc.index_in(_column(table, key), value_set=values)
+            index = values.positions(_column(table, key))
             known &= index.is_valid().to_numpy(zero_copy_only=False)
             total = total * len(values) + index.fill_null(0).to_numpy(zero_copy_only=False)
             size *= len(values)
