@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from singerkit import shell
 from target_delta.target import TargetDelta
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Messages = Sequence[Mapping[str, Any]]
 Load = Callable[..., list[dict[str, Any]]]
 Rows = Callable[[str], list[dict[str, Any]]]
+Verb = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +62,23 @@ def rows(warehouse: Path) -> Rows:
         return sorted(read_table(warehouse / stream).to_pylist(), key=str)
 
     return read
+
+
+@pytest.fixture
+def verb(warehouse: Path, capsys: pytest.CaptureFixture[str]) -> Verb:
+    """Run a verb on the warehouse, expect its exit code, and return the JSON lines that it printed."""
+
+    def run(*argv: str, code: int = 0) -> list[dict[str, Any]]:
+        capsys.readouterr()
+        assert command_line(*argv, "--path", str(warehouse)) == code
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    return run
+
+
+def command_line(*argv: str) -> int:
+    """Run the loader's command line in this process and return its exit code."""
+    return shell.run("target_delta.target:TargetDelta", [*argv])
 
 
 def as_lines(messages: Messages) -> bytes:

@@ -16,14 +16,14 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from deltalake.transaction import AddAction, RemoveAction
 
 from singerkit.errors import SafetyStopError, StoreError
-from target_delta.history import BOOKMARK, COMMIT, ENDED, RUN, SOURCE
+from target_delta.history import BOOKMARK, COMMIT, ENDED, KEYS, ROWS, RUN, SOURCE, STARTED
 from target_delta.plan import Change
 from target_delta.schema import evolve
 from target_delta.snapshot import APP_ID, FULL_LOAD_ID
 from target_delta.table import ONE_TRY, first_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
@@ -63,6 +63,10 @@ class Committer:
     """Called before anything is written; raises where the run was told to stop."""
     source: str | None = None
     """The tap's name of the stream, where it is known."""
+    started_ms: int | None = None
+    """When the run began, in milliseconds since 1970."""
+    keys: Sequence[str] = ()
+    """The columns by which the commits leave the table unique; none where they promise nothing."""
     _number: int = 0
 
     def commit(
@@ -112,7 +116,7 @@ class Committer:
             check(change, snapshot)  # 3
             self.alive()
             self.table.store.sync(file.path for file in change.adds)  # 4
-            version = self._commit(snapshot, change, schema, full_load, facts)  # 5
+            version = self._commit(snapshot, change, schema, full_load, {**facts, ROWS: change.rows})  # 5
         except _LostRaceError:
             if not change.reusable:
                 self.table.store.delete(file.path for file in change.adds)
@@ -138,7 +142,7 @@ class Committer:
     def _facts(self, bookmark: Any) -> dict[str, Any]:
         """Return what the log keeps of a commit, by which it is also known again."""
         self._number += 1
-        known = {SOURCE: self.source, BOOKMARK: bookmark}
+        known = {SOURCE: self.source, STARTED: self.started_ms, KEYS: list(self.keys) or None, BOOKMARK: bookmark}
         return {RUN: self.run, COMMIT: self._number} | {name: fact for name, fact in known.items() if fact is not None}
 
     def _see(self, schema: pa.Schema, *, replace: bool) -> Snapshot:
@@ -177,8 +181,8 @@ class Committer:
         transactions = [Transaction(APP_ID, snapshot.transaction + 1)]
         if full_load is not None:
             transactions.append(Transaction(FULL_LOAD_ID, full_load))
-        adds = [add_action(file) for file in change.adds]
-        removes = [] if change.replaces else [remove_action(file) for file in change.removes]
+        adds = [add_action(file, new=not change.moves) for file in change.adds]
+        removes = [] if change.replaces else [remove_action(file, new=not change.moves) for file in change.removes]
         try:
             snapshot.delta.create_write_transaction(
                 [*adds, *removes],
@@ -236,23 +240,23 @@ def _refuse_foreign(snapshot: Snapshot, stream: str) -> None:
         )
 
 
-def add_action(file: DataFile) -> AddAction:
-    """Return what makes a data file part of the table."""
+def add_action(file: DataFile, *, new: bool = True) -> AddAction:
+    """Return what makes a data file part of the table; rows that were there before are not `new`."""
     return AddAction(
         path=file.path,
         size=file.size,
         partition_values=dict(file.partition),
         modification_time=file.modified_ms,
-        data_change=True,
+        data_change=new,
         stats=file.stats,
     )
 
 
-def remove_action(file: LiveFile) -> RemoveAction:
-    """Return what takes a live file out of the table."""
+def remove_action(file: LiveFile, *, new: bool = True) -> RemoveAction:
+    """Return what takes a live file out of the table; without `new` its rows are in another file now."""
     return RemoveAction(
         path=file.path,
-        data_change=True,
+        data_change=new,
         deletion_timestamp=int(time.time() * _MS),
         size=file.size,
         partition_values=dict(file.partition),

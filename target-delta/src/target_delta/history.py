@@ -20,6 +20,16 @@ if TYPE_CHECKING:
 RUN, COMMIT, BOOKMARK = "target-delta.run", "target-delta.commit", "target-delta.bookmark"
 SOURCE = "target-delta.source"
 """The tap's name of the stream, under which its STATE knows it."""
+STARTED = "target-delta.started"
+"""When the run began, in milliseconds since 1970."""
+ROWS = "target-delta.rows"
+"""How many rows the commit inserted, updated and deleted."""
+KEYS = "target-delta.keys"
+"""The columns by which the commit left the table unique."""
+UPKEEP = "target-delta.upkeep"
+"""Which verb of upkeep made the commit: it brings nothing of a tap's."""
+RESTORED = "target-delta.restored"
+"""The version that the commit brought back: what stands between the two counts no more."""
 MARKS = "target-delta.marks"
 """Which bookmarks came how many rows of the commit after its beginning, the first at 0: [[mark, rows], ...]."""
 LEFT = "target-delta.left"
@@ -36,6 +46,8 @@ class Entry:
     facts: Mapping[str, Any]
     adds: Sequence[LiveFile]
     full_load: bool
+    removes: Sequence[str] = ()
+    """The paths of the files that it took out of the table."""
 
     @property
     def run(self) -> str | None:
@@ -58,6 +70,19 @@ class Entry:
         return int(self.facts.get("timestamp") or 0)
 
     @property
+    def upkeep(self) -> str | None:
+        """The verb of upkeep that made it, or None for a load."""
+        return self.facts.get(UPKEEP)
+
+    @property
+    def restored(self) -> int | None:
+        """The version that it brought back, by this loader or by another program, or None."""
+        found = self.facts.get(RESTORED)
+        if found is None and self.facts.get("operation") == "RESTORE":
+            found = (self.facts.get("operationParameters") or {}).get("version")
+        return int(found) if found is not None and str(found).isdecimal() else None
+
+    @property
     def marks(self) -> Sequence[tuple[str, int]] | None:
         """The bookmarks within it, or None where it does not say."""
         found = self.facts.get(MARKS)
@@ -74,14 +99,26 @@ def entries(store: Store, version: int) -> Iterator[Entry]:
         yield _entry(number, [json.loads(line) for line in content.splitlines() if line.strip()])
 
 
+def standing(store: Store, version: int) -> Iterator[Entry]:
+    """Yield the commits that the table at a version is made of, newest first: not those that were rolled back."""
+    below = version
+    for entry in entries(store, version):
+        if entry.version <= below:
+            below = entry.version if entry.restored is None else entry.restored
+            yield entry
+
+
 def unfinished(store: Store, version: int, *, before_ms: int) -> list[Entry]:
     """Return the appends since the last good end of a run, oldest first.
 
     A commit that is younger than `before_ms`, the start of the run that asks, is of one that still works beside it. The
-    search ends at a commit of ours that does not say where its bookmarks stand, and at a full load.
+    search ends at a commit of ours that does not say where its bookmarks stand, and at a full load. Upkeep says
+    nothing.
     """
     found: list[Entry] = []
-    for entry in entries(store, version):
+    for entry in standing(store, version):
+        if entry.upkeep:
+            continue
         if entry.facts.get(ENDED) or entry.full_load or (entry.run is not None and entry.marks is None):
             break
         if entry.run is not None and entry.made_ms < before_ms:
@@ -105,7 +142,7 @@ def sent_after(bookmark: str, commits: Sequence[Entry]) -> list[tuple[LiveFile, 
 
 def last_bookmark(store: Store, version: int) -> Entry | None:
     """Return the newest commit that holds a bookmark, or None where the log holds none any more."""
-    return next((entry for entry in entries(store, version) if entry.bookmark is not None), None)
+    return next((entry for entry in standing(store, version) if entry.bookmark is not None), None)
 
 
 def _from_row(files: Sequence[LiveFile], rows: int) -> list[tuple[LiveFile, int]]:
@@ -125,7 +162,8 @@ def _entry(number: int, actions: Sequence[Mapping[str, Any]]) -> Entry:
     facts: Mapping[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
     adds = [_file(action["add"]) for action in actions if "add" in action]
     loads = any(action.get("txn", {}).get("appId") == FULL_LOAD_ID for action in actions)
-    return Entry(number, facts, adds, loads)
+    removes = [unquote(action["remove"]["path"]) for action in actions if "remove" in action]
+    return Entry(number, facts, adds, loads, removes)
 
 
 def _file(add: Mapping[str, Any]) -> LiveFile:

@@ -36,15 +36,23 @@ class Change:
     """What one commit does: files that come, files that go, or all of them where `replaces` is true.
 
     `reusable` means that the files that come do not depend on the snapshot: another try may commit them again.
+    `moves` means that the rows of the files that go are all in those that come, and no others.
     """
 
     adds: Sequence[DataFile]
     removes: Sequence[LiveFile] = ()
     replaces: bool = False
     reusable: bool = False
+    moves: bool = False
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows came, changed and went; what did not happen is left out."""
+        counts = {"inserted": self.inserted, "updated": self.updated, "deleted": self.deleted}
+        return {name: count for name, count in counts.items() if count}
 
 
 @dataclass

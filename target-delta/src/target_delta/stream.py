@@ -60,8 +60,9 @@ class Stream:
         """When the last batch was made safe, or None before the first."""
         self._store = Store(table_address(run.settings.path, self.name), run.settings.storage_options)
         partitions = wanted(schema, run.settings.partitioning_of(self.name))
-        self._committer = Committer(Table(self._store, self.name, partitions), run.id, run.worker.alive, source)
         started_ms = int(run.started.timestamp() * _MS)
+        table = Table(self._store, self.name, partitions)
+        self._committer = Committer(table, run.id, run.worker.alive, source, started_ms)
         self._resume = None if method else Resume(self._store, self.name, started_ms=started_ms)
         """What is left out of an append; nothing of rows that are made here."""
         self._unmarked = 0
@@ -289,6 +290,7 @@ class Stream:
 
     def _keep_schema(self, schema: StreamSchema) -> None:
         self.schema = schema
+        self._committer.keys = () if self._method == "append-only" else schema.keys
         self._parser = RecordParser(schema)
         stamped = self.run.settings.add_record_metadata
         self._columns: pa.Schema = with_metadata(schema.arrow) if stamped else schema.arrow

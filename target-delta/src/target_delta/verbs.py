@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from target_delta.upkeep import verbs as upkeep
+
 if TYPE_CHECKING:
     from singerkit.verbs import Given
 
@@ -31,4 +33,4 @@ def export(given: Given, path: str | None) -> None:
     click.echo(json.dumps(exported(path or chosen.path, chosen.storage_options), ensure_ascii=False))
 
 
-VERBS: dict[str, click.Command] = {"state": state}
+VERBS: dict[str, click.Command] = {"state": state, **upkeep.VERBS}

@@ -1,0 +1,75 @@
+"""The verbs of upkeep as commands: which tables, what is asked, and how the answer is written.
+
+Takes a configuration and options; gives a table on a terminal, a JSON object a line in a pipe. Each verb's room says
+what it does.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from singerkit.verbs import Given
+    from target_delta.settings import Settings
+    from target_delta.upkeep.tables import Found
+
+
+def verb(act: Callable[..., None]) -> click.Command:
+    """Make a command of a function that is handed the settings, and that `--path` and `--json` belong to."""
+
+    def called(given: Given, /, path: str | None, **options: Any) -> None:
+        from dataclasses import replace
+
+        from target_delta.settings import settings
+
+        chosen = settings(given.opened().config)
+        act(replace(chosen, path=path) if path else chosen, **options)
+
+    functools.update_wrapper(called, act)  # its words, and the options that click noted
+    command = click.command(click.pass_obj(called))
+    command = click.option("--json", "as_json", is_flag=True, help="A JSON object a line, also on a terminal.")(command)
+    return click.option("--path", help="The folder or address of the tables, in the place of the setting.")(command)
+
+
+@verb
+@click.argument("streams", nargs=-1)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many runs at most.")
+def history(chosen: Settings, streams: Sequence[str], limit: int, *, as_json: bool) -> None:
+    """Say what the runs did to the tables of STREAMS (names or globs; all), the newest first."""
+    from target_delta.upkeep import runs
+
+    _show(runs.history(_tables(chosen, streams), limit), runs.COLUMNS, as_json=as_json)
+
+
+@verb
+@click.argument("stream")
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="So many rows at most.")
+@click.option("--column", "columns", multiple=True, help="Show this column alone; may be given more than once.")
+def peek(chosen: Settings, stream: str, limit: int, columns: Sequence[str], *, as_json: bool) -> None:
+    """Show some rows of the table of STREAM, those of its newest files first."""
+    from target_delta.upkeep.peek import shown
+    from target_delta.upkeep.tables import table
+
+    for line in shown(table(chosen.path, chosen.storage_options, stream), limit, columns, as_json=as_json):
+        click.echo(line)
+
+
+VERBS: dict[str, click.Command] = {"history": history, "peek": peek}
+
+
+def _tables(chosen: Settings, streams: Sequence[str]) -> list[Found]:
+    from target_delta.upkeep.tables import tables
+
+    return tables(chosen.path, chosen.storage_options, streams)
+
+
+def _show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:
+    from target_delta.upkeep.show import lines
+
+    for line in lines(rows, columns, as_json=as_json):
+        click.echo(line)
