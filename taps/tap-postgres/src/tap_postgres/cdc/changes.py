@@ -107,7 +107,8 @@ class Changes:
             case m.Relation() | m.Truncate():
                 yield from self._in_transaction(message, self._open)
             case m.StreamStart():
-                spool = self._pieces.setdefault(message.xid, self._new_spool())
+                spool = self._pieces.get(message.xid) or self._new_spool()
+                self._pieces[message.xid] = spool
                 self._aside = partial(self._keep_piece, spool)
             case m.StreamStop():
                 self._aside = None
@@ -129,7 +130,7 @@ class Changes:
                 self._aside = lambda data, start: spool.add(0, data[start:])
             case m.Prepare():
                 self._aside = None
-                kept = self._pieces.pop(message.xid, None) or self._new_spool()
+                kept = self._pieces.pop(message.xid, None) or self._new_spool()  # none: it wrote nothing
                 self._prepared[message.gid] = (kept, message.prepare_lsn)
             case m.CommitPrepared():
                 transaction = Transaction(message.xid, message.commit_lsn, message.commit_us)
