@@ -6,11 +6,12 @@ Takes rows and schemas; gives routes of a loopback API. Refuses rows that only a
 from __future__ import annotations
 
 import re
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from singerkit.rest import pages
+from singerkit.rest import pages, selector
 from singerkit.testing.fake_api import Asked, FakeApi, Reply
 
 if TYPE_CHECKING:
@@ -34,8 +35,25 @@ class Mirror:
     @property
     def pattern(self) -> re.Pattern[str]:
         """The paths that this row asks for."""
-        parts = re.split(r"\{\w+\}", self.endpoint.path.partition("?")[0])
+        parts = re.split(r"\{\w+\}", self.endpoint.path.partition("?")[0].removeprefix(".."))
         return re.compile("[^/]+".join(map(re.escape, parts)) + r"/?$")
+
+    def asks(self, asked: Asked) -> bool:
+        """Return whether a request is this row's; rows of one path are told apart by their GraphQL query."""
+        query = self.endpoint.body.get("query") if isinstance(self.endpoint.body, dict) else None
+        return query is None or (isinstance(asked.body, dict) and asked.body.get("query") == query)
+
+    def records_at(self, path: str) -> list[dict[str, Any]]:
+        """Return the records at a path; keys that are promised to be unique everywhere are so."""
+        rows = self.records()
+        if self.endpoint.own_keys:
+            salt = zlib.crc32(path.encode()) % 10_000 * 10
+            for key in self.endpoint.keys:
+                at = self.endpoint.lifted.get(key, key)
+                for row in rows:
+                    value = selector.value(at, row)
+                    put(row, at, value + salt if isinstance(value, int) else f"{value}-{salt}")
+        return rows
 
     def records(self) -> list[dict[str, Any]]:
         """Return records by the schema; without the columns that come from the parent, named as the vendor does."""
@@ -43,6 +61,9 @@ class Mirror:
         back = {new: old for old, new in self.endpoint.renames.items()}
         names = {n: p for n, p in self.schema["properties"].items() if n not in given or n in self.endpoint.keys}
         rows = [{back.get(n, n): sample(p, k, n) for n, p in names.items()} for k in range(1, ROWS + 1)]
+        for column, path in self.endpoint.lifted.items():
+            for number, row in enumerate(rows, 1):
+                put(row, path, sample(self.schema["properties"][column], number, column))
         return rows[::-1] if any(mark.order == "desc" for mark in self.endpoint.bookmarks[:1]) else rows
 
     def answer(self, asked: Asked) -> Reply:
@@ -71,7 +92,7 @@ def mirror(api: FakeApi, endpoints: Iterable[Endpoint], schemas: Mapping[str, Ma
     found.sort(key=lambda one: -len(re.sub(r"\{\w+\}", "", one.endpoint.path)))
 
     def answer(asked: Asked) -> Reply:
-        fits = (one for one in found if one.pattern.search(asked.path))
+        fits = (one for one in found if one.pattern.search(asked.path) and one.asks(asked))
         one = next(fits, None)
         return one.answer(asked) if one else Reply({"message": "no such path"}, 404)
 
@@ -120,8 +141,8 @@ def put(body: Any, path: str, value: Any) -> Any:
     return top
 
 
-def _cut(of: Mirror, start: int) -> tuple[list[dict[str, Any]], int | None]:
-    every = of.records()
+def _cut(of: Mirror, asked: Asked, start: int) -> tuple[list[dict[str, Any]], int | None]:
+    every = of.records_at(asked.path)
     end = start + SIZE
     return every[start:end], end if end < len(every) else None
 
@@ -140,23 +161,23 @@ def _here(asked: Asked, start: int) -> str:
 
 
 def _single(of: Mirror, style: Any, asked: Asked) -> Reply:  # noqa: ARG001  # one shape for all styles
-    return of.reply(of.records())
+    return of.reply(of.records_at(asked.path))
 
 
 def _link(of: Mirror, style: Any, asked: Asked) -> Reply:
-    rows, following = _cut(of, int(asked.query.get("from_row", 0)))
+    rows, following = _cut(of, asked, int(asked.query.get("from_row", 0)))
     return of.reply(rows, {"Link": f'<{_here(asked, following)}>; rel="{style.rel}"'} if following else None)
 
 
 def _keyset(of: Mirror, style: Any, asked: Asked) -> Reply:
     since, start = asked.query.get(style.param, ""), int(asked.query.get("page", 0))
-    rows = [row for row in of.records() if str(row[style.field]) >= since][start:]
+    rows = [row for row in of.records_at(asked.path) if str(row[style.field]) >= since][start:]
     more = f"http://{asked.headers['host']}{asked.path}?{style.param}={since}&page={start + SIZE}"
     return of.reply(rows[:SIZE], {"Link": f'<{more}>; rel="{style.rel}"'} if len(rows) > SIZE else None)
 
 
 def _next_url(of: Mirror, style: Any, asked: Asked) -> Reply:
-    rows, following = _cut(of, int(asked.query.get("from_row", 0)))
+    rows, following = _cut(of, asked, int(asked.query.get("from_row", 0)))
     address = _here(asked, following) if following else None
     if style.header:
         return of.reply(rows, {style.header: address} if address else None)
@@ -164,7 +185,7 @@ def _next_url(of: Mirror, style: Any, asked: Asked) -> Reply:
 
 
 def _cursor(of: Mirror, style: Any, asked: Asked) -> Reply:
-    rows, following = _cut(of, int(str(_given(style, asked, style.param) or "c0")[1:]))
+    rows, following = _cut(of, asked, int(str(_given(style, asked, style.param) or "c0")[1:]))
     more = {style.more: following is not None} if style.more else {}
     token = f"c{following}" if following else None
     if style.header:
@@ -173,33 +194,35 @@ def _cursor(of: Mirror, style: Any, asked: Asked) -> Reply:
 
 
 def _offset(of: Mirror, style: Any, asked: Asked) -> Reply:
-    rows, _ = _cut(of, int(_given(style, asked, style.param) or style.start) - style.start)
-    total = {style.total: len(of.records())} if style.total else {}
-    return of.reply(rows, {style.total_header: str(len(of.records()))} if style.total_header else None, total)
+    rows, _ = _cut(of, asked, int(_given(style, asked, style.param) or style.start) - style.start)
+    total = {style.total: len(of.records_at(asked.path))} if style.total else {}
+    return of.reply(
+        rows, {style.total_header: str(len(of.records_at(asked.path)))} if style.total_header else None, total
+    )
 
 
 def _page_number(of: Mirror, style: Any, asked: Asked) -> Reply:
     number = int(_given(style, asked, style.param) or style.start) - style.start
-    rows, _ = _cut(of, number * SIZE)
-    total = {style.total_pages: -(-len(of.records()) // SIZE)} if style.total_pages else {}
+    rows, _ = _cut(of, asked, number * SIZE)
+    total = {style.total_pages: -(-len(of.records_at(asked.path)) // SIZE)} if style.total_pages else {}
     return of.reply(rows, more=total)
 
 
 def _last_id(of: Mirror, style: Any, asked: Asked) -> Reply:
-    ids = [str(row[style.field]) for row in of.records()]
+    ids = [str(row[style.field]) for row in of.records_at(asked.path)]
     after = _given(style, asked, style.param)
-    rows, following = _cut(of, ids.index(str(after)) + 1 if after is not None else 0)
+    rows, following = _cut(of, asked, ids.index(str(after)) + 1 if after is not None else 0)
     return of.reply(rows, more={style.more: following is not None} if style.more else None)
 
 
 def _continue(of: Mirror, style: Any, asked: Asked) -> Reply:
-    rows, following = _cut(of, int(_given(style, asked, "from_row") or 0))
+    rows, following = _cut(of, asked, int(_given(style, asked, "from_row") or 0))
     return of.reply(rows, more={style.path: {"from_row": following}} if following else None)
 
 
 def _graphql(of: Mirror, style: Any, asked: Asked) -> Reply:
     variables = (asked.body or {}).get("variables") or {}
-    rows, following = _cut(of, int(variables.get(style.variable) or 0))
+    rows, following = _cut(of, asked, int(variables.get(style.variable) or 0))
     info = {"hasNextPage": following is not None, "endCursor": str(following)}
     return of.reply(rows, more={style.page_info: info})
 

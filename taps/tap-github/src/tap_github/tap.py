@@ -1,0 +1,69 @@
+"""The tap: its name, its settings and its rows, and which of the ways to sign the settings ask for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+from singerkit.rest.auth import Rotating
+from singerkit.rest.tap import RestTap
+from tap_github.rows import ENDPOINTS
+from tap_github.settings import GITHUB, SOURCE, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from singerkit.rest.auth import Auth
+    from singerkit.rest.endpoint import Endpoint, Source
+
+_DAY_S = 86_400
+
+
+class TapGithub(RestTap):
+    """Repositories, organisations and users of GitHub, with all that belongs to them."""
+
+    name = "tap-github"
+    settings_class = Settings
+    settings: Settings
+    source_row: ClassVar = SOURCE
+    endpoints: ClassVar = ENDPOINTS
+
+    def plain_source(self) -> Source:
+        """Return the source, signed in the way that the settings hold credentials for."""
+        return replace(self.source_row, auth=self._auth())
+
+    @cached_property
+    def rows(self) -> Mapping[str, Endpoint]:
+        """All rows; `lookback_days` takes the place of the lookback of those that have one."""
+        days = self.settings.lookback_days
+        rows = super().rows
+        return rows if days is None else {name: _looking_back(row, days) for name, row in rows.items()}
+
+    def _auth(self) -> Auth:
+        chosen = self.settings
+        if chosen.app_id and chosen.app_private_key:
+            from tap_github.app import AppAuth
+
+            return AppAuth(
+                api_url="{base_url}",
+                app_id=chosen.app_id,
+                private_key=chosen.app_private_key,
+                installation_id=chosen.app_installation_id,
+            )
+        if chosen.use_login:
+            return self._stored_login()
+        given = (chosen.auth_token, *chosen.additional_auth_tokens)
+        return Rotating(tokens=tuple(dict.fromkeys(token for token in given if token)))
+
+    def _stored_login(self) -> Auth:
+        from singerkit.connect import auth, sockets
+        from singerkit.rest.login import StoredLogin
+
+        guard = sockets.guard(allow_private_hosts=self.settings.allow_private_hosts)
+        return StoredLogin(access=auth.application(self.name, GITHUB, guard, config={}).access())
+
+
+def _looking_back(row: Endpoint, days: float) -> Endpoint:
+    marks = tuple(replace(mark, lookback_s=days * _DAY_S) if mark.lookback_s else mark for mark in row.bookmarks)
+    return replace(row, bookmarks=marks)

@@ -1,0 +1,48 @@
+"""What the rows of this tap say of themselves; the promises that need a server are tried with those of all taps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from singerkit.testing.contract import OF_ALL, rows_keep_their_rules
+from tap_github.rows import ENDPOINTS
+from tap_github.tap import TapGithub
+
+
+@pytest.mark.parametrize("promise", [*OF_ALL, rows_keep_their_rules])
+def test_contract(promise: Any) -> None:
+    """The tap keeps each promise of the contract that needs no server."""
+    promise(TapGithub)
+
+
+def test_code_is_the_exception() -> None:
+    """At most one stream in ten is read by a function: the others are rows."""
+    assert sum(row.read is not None for row in ENDPOINTS) <= len(ENDPOINTS) / 10
+
+
+@pytest.mark.parametrize("row", ENDPOINTS, ids=lambda row: row.name)
+def test_every_row_says_what_a_person_needs(row: Any) -> None:
+    """A description, the permission that it needs, and the vendor's longest page."""
+    assert row.description.endswith(".")
+    assert row.scopes or row.name == "users"  # profiles are public
+    assert row.pages.max_size == 100 or row.pages.style == "single"
+
+
+@pytest.mark.parametrize("row", [row for row in ENDPOINTS if row.parents], ids=lambda row: row.name)
+def test_children_stand_below_their_repository(row: Any) -> None:
+    """Every row below a repository has its number, which outlives a rename; keys hold it unless ids are unique."""
+    columns = {column for parent in row.parents for column in parent.columns}
+
+    assert columns & {"repository_id", "organization_id"}
+    assert row.own_keys or {*row.keys} & {"repository_id", "organization_id"}
+
+
+def test_what_may_be_missed_is_said() -> None:
+    """Bookmarks by creation, and lists that the vendor forgets, carry a warning in the catalog."""
+    by_creation = {row.name for row in ENDPOINTS for mark in row.bookmarks[:1] if mark.lookback_s or row.vendor_keeps}
+    forgotten = {row.name for row in ENDPOINTS if row.vendor_keeps}
+    said = {row.name for row in ENDPOINTS if row.warnings}
+
+    assert (by_creation | forgotten) - said == {"deployments"}  # its description says what is read again
