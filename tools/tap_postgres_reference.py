@@ -8,7 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tap_postgres.settings import SETTINGS
+from singerkit.settings.about import table
+from singerkit.settings.schema import settings_schema
+from tap_postgres.settings import Settings
 from tap_postgres.types import PgType, rendering
 
 if TYPE_CHECKING:
@@ -75,11 +77,7 @@ NOTES = {
 
 def settings_page() -> str:
     """Return the reference of the settings."""
-    rows = [
-        (f"`{row.name}`", row.kind, _default(row.default), row.caption + (" **Secret.**" if row.secret else ""))
-        for row in SETTINGS
-    ]
-    return _page("tap-postgres: settings", SETTINGS_INTRO, _table(("Setting", "Kind", "Default", "Meaning"), rows))
+    return _page("tap-postgres: settings", SETTINGS_INTRO, table(settings_schema(Settings)))
 
 
 def types_page() -> str:
@@ -123,10 +121,6 @@ def _word(word: object) -> str:
     if isinstance(word, dict):
         return "(" + (_words(word) if "type" in word else ", ".join(f"{n} {w}" for n, w in word.items())) + ")"
     return f"`{word}`"
-
-
-def _default(value: object) -> str:
-    return "" if value is None else f"`{value}`"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

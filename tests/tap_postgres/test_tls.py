@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
+from singerkit.settings.read import checked
 from tap_postgres.connect import parameters
 from tap_postgres.settings import Settings
 from tests.postgres_server import Database, database, server
@@ -98,7 +99,7 @@ def test_a_server_elsewhere_is_verified_unless_told_otherwise(host: str, mode: s
     parts = {"host": host, "user": "u", "database": "d"}
     url = {"connection_url": f"user=u dbname=d host={host}"}
 
-    params = parameters(Settings.from_config(parts if way == "parts" else url))
+    params = parameters(checked(Settings, parts if way == "parts" else url))
 
     assert params["sslmode"] == mode
     assert ("sslrootcert" in params) == (mode == "verify-full")
@@ -108,6 +109,6 @@ def test_the_words_of_a_url_win() -> None:
     """`sslmode` inside the URL is what the user wrote last and nearest."""
     url = "postgresql://u:p%40ss@db.example.org/d?sslmode=require&application_name=mine"
 
-    params = parameters(Settings.from_config({"connection_url": url}))
+    params = parameters(checked(Settings, {"connection_url": url}))
 
     assert (params["sslmode"], params["application_name"], params["password"]) == ("require", "mine", "p@ss")

@@ -10,6 +10,7 @@ import trustme
 
 from singerkit.connect.route import Route
 from singerkit.errors import SettingsError
+from singerkit.settings.read import checked
 from tap_postgres.connect import parameters
 from tap_postgres.reach import reached
 from tap_postgres.settings import Settings
@@ -106,7 +107,7 @@ REFUSED = [
         id="a private bastion",
     ),
     pytest.param({}, {"password": "canary"}, 5, "the bastion refuses the login", id="wrong password"),
-    pytest.param({}, {"port": 443}, 2, "ssh_tunnel.port: must be 1 to 65535", id="a web port"),
+    pytest.param({}, {"port": 443}, 2, "ssh_tunnel.port: must not be 80 or 443", id="a web port"),
     pytest.param(
         {},
         {"host_key": asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()},
@@ -160,7 +161,7 @@ ROUTES = [
 @pytest.mark.parametrize(("config", "said"), ROUTES)
 def test_private_hosts_are_refused_where_they_are_not_allowed(config: dict[str, Any], said: str) -> None:
     """However the server is named; nothing is connected to."""
-    read = Settings.from_config(config)
+    read = checked(Settings, config)
 
     with pytest.raises(SettingsError, match=said):
         reached(parameters(read), Route(None, allow_private_hosts=False))
@@ -168,7 +169,7 @@ def test_private_hosts_are_refused_where_they_are_not_allowed(config: dict[str, 
 
 def test_judged_addresses_are_pinned_beside_their_names() -> None:
     """libpq connects to `hostaddr` and checks `host`: it does not ask DNS again."""
-    read = Settings.from_config({"connection_url": "postgresql://u@1.1.1.1:1,[2606:4700::1]:2/d"})
+    read = checked(Settings, {"connection_url": "postgresql://u@1.1.1.1:1,[2606:4700::1]:2/d"})
 
     pinned = reached(parameters(read), Route(None, allow_private_hosts=False))
 
@@ -181,6 +182,6 @@ def test_judged_addresses_are_pinned_beside_their_names() -> None:
 
 def test_without_a_bastion_private_hosts_are_libpqs_affair() -> None:
     """The default for databases: nothing is resolved twice, and Unix sockets stay possible."""
-    params = parameters(Settings.from_config(PARTS | {"host": "/var/run/postgresql"}))
+    params = parameters(checked(Settings, PARTS | {"host": "/var/run/postgresql"}))
 
     assert reached(params, Route(None, allow_private_hosts=True)) == params

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from singerkit.arrow.lines import record_lines
+from singerkit.settings.read import checked
 from tap_postgres.connect import BulkReader, catalog_connection
 from tap_postgres.discover import discover
 from tap_postgres.failures import DataError
@@ -155,7 +156,7 @@ def make(database: Database, kind: str, values: tuple[str, ...]) -> None:
 
 def read(database: Database, policy: Any = "fail") -> tuple[pa.DataType, list[Any]]:
     """Return the Arrow type of the column, and its values as a RECORD line holds them."""
-    settings = Settings.from_config(database.config | {"tables": ["t"], "schemas": ["public"]})
+    settings = checked(Settings, database.config | {"tables": ["t"], "schemas": ["public"]})
     with catalog_connection(settings) as catalog:
         (table,) = discover(catalog, settings)
     columns = [Column(column.name, rendering(column.type)) for column in table.columns]

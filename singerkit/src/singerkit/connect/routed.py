@@ -5,20 +5,34 @@ Takes the settings `ssh_tunnel` and `allow_private_hosts`; gives the plugin's Ro
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
-from singerkit.connect.bastion import read_ssh_tunnel
+from singerkit.connect.bastion import SSHTunnel
+from singerkit.settings import kinds
+from singerkit.settings.rows import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from singerkit.connect.route import Route
+
+
+@settings
+class RoutedSettings:
+    """What a plugin of a database can be told of the way there."""
+
+    ssh_tunnel: Annotated[SSHTunnel | None, kinds.SSHTunnel()] = None
+    allow_private_hosts: Annotated[
+        bool,
+        kinds.Input(
+            "Private hosts",
+            "Whether a server, or a bastion, in a private network or on this machine may be reached.",
+        ),
+    ] = True
 
 
 class Routed:
     """Mixed in before a plugin of a database: hosts of private networks are allowed unless a setting says no."""
 
-    config: Mapping[str, Any]
+    settings: RoutedSettings
     _route: Route | None = None
 
     @property
@@ -28,8 +42,8 @@ class Routed:
             from singerkit.connect.route import Route
 
             self._route = Route(
-                read_ssh_tunnel(self.config.get("ssh_tunnel")),
-                allow_private_hosts=self.config.get("allow_private_hosts") is not False,
+                self.settings.ssh_tunnel,
+                allow_private_hosts=self.settings.allow_private_hosts,
                 look=self.raise_if_stopped,
             )
         return self._route

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import asyncssh
@@ -132,7 +131,7 @@ def _trusted_keys(tunnel: SSHTunnel) -> tuple[Any, ...]:
         return ([], [], [])
     if tunnel.host_key:
         return ([_public_key(tunnel.host_key)], [], [])
-    text = tunnel.known_hosts or _read(tunnel.known_hosts_file or "", "known_hosts_file")
+    text = tunnel.known_hosts or ""
     try:
         found: tuple[Any, ...] = asyncssh.import_known_hosts(text).match(tunnel.host, "", tunnel.port)
     except ValueError as error:
@@ -161,7 +160,7 @@ def _public_key(line: str) -> asyncssh.SSHKey:
 def _private_key(tunnel: SSHTunnel) -> asyncssh.SSHKey | None:
     if tunnel.password is not None:
         return None
-    text = tunnel.private_key or _read(tunnel.private_key_file or "", "private_key_file")
+    text = tunnel.private_key or ""
     try:
         key = asyncssh.import_private_key(text, tunnel.passphrase)
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
@@ -176,14 +175,6 @@ def _private_key(tunnel: SSHTunnel) -> asyncssh.SSHKey | None:
             "the private key is of a kind that is not used", kind=key.get_algorithm(), remedy="use Ed25519"
         )
     return key
-
-
-def _read(path: str, setting: str) -> str:
-    try:
-        return Path(path).expanduser().read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SettingsError(f"ssh_tunnel.{setting} cannot be read: {reason}", path=path) from error
 
 
 def _unavailable(tunnel: SSHTunnel, error: Exception) -> UnavailableError:

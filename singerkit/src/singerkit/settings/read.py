@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast, get_origin
 
+from singerkit.errors import SettingsError
 from singerkit.settings import words
 from singerkit.settings.files import FileRefusedError, Files
-from singerkit.settings.kinds import LARGEST_FILE, FileUpload, Select
+from singerkit.settings.kinds import LARGEST_FILE, FileUpload, Select, sounds_secret
 from singerkit.settings.rows import ENABLED, MISSING, Row, rows
-from singerkit.settings.schema import json_value, property_of
+from singerkit.settings.schema import flat, json_value, property_of, settings_schema
 from singerkit.settings.secrets import passwords_in
 from singerkit.settings.texts import typed
 
@@ -35,6 +36,14 @@ class Reading(Generic[T]):
     config: Mapping[str, Any] = field(repr=False)
 
 
+def checked(settings: type[T], config: Mapping[str, Any]) -> T:
+    """Return the value of a configuration, or raise all that is wrong with it."""
+    reading = read(settings, config, Files.of_environment())
+    if reading.errors:
+        raise SettingsError("the settings cannot be used: " + "; ".join(reading.errors))
+    return reading.value
+
+
 def read(
     settings: type[T],
     config: Mapping[str, Any],
@@ -47,6 +56,7 @@ def read(
     """
     reader, others = _Reader(files or Files()), beside or {}
     found = rows(settings)
+    reader.secrets |= {*_marked(settings_schema(settings), config)}
     shell = {name: typed(config[name], prop) for name, prop in others.items() if name in config}
     plain = reader.prepared(found, {name: value for name, value in config.items() if name not in others}, "")
     value = reader.built(settings, found, plain, "")
@@ -67,7 +77,9 @@ class _Reader:
     def prepared(self, found: Sequence[Row], given: Mapping[str, Any], path: str) -> dict[str, Any]:
         """Return the values of one object by the names of its rows: files are read, texts are coerced, defaults set."""
         known = {name for row in found for name in (row.name, row.file_name) if name}
-        self.errors += [words.unknown(path + name, known) for name in sorted(set(given) - known)]
+        for name in sorted(set(given) - known):
+            self.errors.append(words.unknown(path + name, known))
+            self.secrets |= {*_texts(given[name])} if sounds_secret(name) else set()
         return {row.name: self._plain(row, given, path) for row in found}
 
     def built(self, settings: type, found: Sequence[Row], plain: Mapping[str, Any], path: str) -> Any:
@@ -76,7 +88,7 @@ class _Reader:
         if missing := words.missing_group(plain, getattr(settings, "groups", ())):
             self.errors.append(path + missing)
         rules = getattr(settings, "problems", None)
-        if rules is not None:
+        if rules is not None and _UNREAD not in plain.values():
             self.errors += [path + problem for problem in rules(values)]
         return settings(**values)
 
@@ -188,6 +200,16 @@ class _Reader:
 
 _UNREAD = object()
 """In the place of a value that was in a file which could not be read: it is neither there nor missing."""
+
+
+def _marked(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the texts of all secret settings, also of a group that is off or an option that is not chosen."""
+    for path, (prop, _) in flat(schema).items():
+        if prop.get("secret"):
+            value: Any = config
+            for name in path.split("."):
+                value = value.get(name) if isinstance(value, Mapping) else None
+            yield from _texts(value)
 
 
 def _names(settings: type) -> set[str]:

@@ -36,7 +36,7 @@ TEXTUAL = (str, datetime, Path)
 """Types whose values are texts on the wire."""
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(dataclasses.field,))
 def settings(cls: type[T]) -> type[T]:
     """Make a settings class: a frozen dataclass whose fields have kinds, and whose `repr` masks secrets."""
     made = dataclass(frozen=True, kw_only=True, repr=False)(cls)

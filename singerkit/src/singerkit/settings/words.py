@@ -71,6 +71,8 @@ def _wish(keyword: str, wanted: Any, schema: Any) -> str:
     match keyword:
         case "type" | "enum" | "anyOf" | "additionalProperties":
             return f"must be {shape(schema)}"
+        case "not":
+            return f"must not be {shape(wanted)}"
         case _:
             return f"must be {_BOUNDS.get(keyword, keyword)} {wanted}"
 

@@ -53,7 +53,7 @@ def parameters(settings: Settings) -> dict[str, str]:
         "application_name": settings.application_name,
         "client_encoding": "UTF8",
     }
-    params = {name: value for name, value in ours.items() if value} | given
+    params = {name: str(value) for name, value in ours.items() if value} | given
     if settings.ssh_tunnel:
         params["sslmode"] = inner_sslmode(settings.ssh_tunnel, params.get("sslmode"))
     params.setdefault("sslmode", "prefer" if _is_here(params) else "verify-full")

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from singerkit.connect.routed import Routed
 from singerkit.errors import SingerkitError, StreamsFailedError
-from singerkit.settings.fields import settings_schema
 from singerkit.tap import ArrowTap
-from tap_postgres.settings import GROUPS, SETTINGS, Settings
+from tap_postgres.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -27,12 +26,8 @@ class TapPostgres(Routed, ArrowTap):
 
     name = "tap-postgres"
     package_name = "tap-postgres"
-    config_jsonschema = settings_schema(SETTINGS, groups=GROUPS)
-
-    @cached_property
-    def settings(self) -> Settings:
-        """The configuration with its defaults."""
-        return Settings.from_config(self.config)
+    settings_class = Settings
+    settings: Settings
 
     @cached_property
     def bulk(self) -> BulkReader:

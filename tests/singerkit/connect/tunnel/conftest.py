@@ -13,6 +13,7 @@ import pytest
 from singerkit.connect.bastion import SSHTunnel
 from singerkit.connect.sockets import guard
 from singerkit.connect.tunnel import Tunnel
+from singerkit.settings.read import checked
 from tests.ssh_bastion import Bastion, bastion
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def tunnel(bastion: Bastion) -> Iterator[OpenTunnel]:
             filled |= {} if login else {"password": "correct horse"}
             filled |= {} if trust else {"host_key": bastion.host_line}
             made = Tunnel(
-                SSHTunnel(**(filled | settings)), host_guard or guard(allow_private_hosts=True), retry_delays_s=()
+                checked(SSHTunnel, filled | settings), host_guard or guard(allow_private_hosts=True), retry_delays_s=()
             )
             return stack.enter_context(made)
 

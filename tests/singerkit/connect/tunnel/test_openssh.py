@@ -47,9 +47,9 @@ def sshd(*extra: str) -> Iterator[SSHTunnel]:
             while "Server listening" not in (line := running.stderr.readline()):
                 assert line, "sshd did not start"
             key = asyncssh.read_private_key(folder / "host").export_public_key().decode()
-            yield SSHTunnel(
-                "127.0.0.1", getpass.getuser(), port=port, private_key_file=str(folder / "user"), host_key=key
-            )
+            private_key = (folder / "user").read_text()
+            user = getpass.getuser()
+            yield SSHTunnel(host="127.0.0.1", username=user, port=port, private_key=private_key, host_key=key)
         finally:
             running.terminate()
             running.communicate(timeout=10)

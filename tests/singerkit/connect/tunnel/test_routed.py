@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from singerkit.connect.hosts import Destination, HostRefusedError
-from singerkit.connect.routed import Routed
+from singerkit.connect.routed import Routed, RoutedSettings
 from singerkit.errors import StoppedError
+from singerkit.settings.read import checked
 
 Said = Callable[[int, bytes], bytes]
 
@@ -16,7 +17,7 @@ class Plugin(Routed):
     """As much of a plugin as a route needs."""
 
     def __init__(self, **config: Any) -> None:
-        self.config = config
+        self.settings = checked(RoutedSettings, config)
 
 
 @pytest.fixture

@@ -178,12 +178,12 @@ NO_KEY = "the private key cannot be read; give the whole text of an RSA, Ed25519
         (
             {"private_key_file": "/nowhere/key"},
             SettingsError,
-            "ssh_tunnel.private_key_file cannot be read: No such file or directory (path=/nowhere/key)",
+            "the settings cannot be used: private_key_file: cannot be read: No such file or directory",
         ),
         (
             {"known_hosts_file": "/nowhere/known_hosts"},
             SettingsError,
-            "ssh_tunnel.known_hosts_file cannot be read: No such file or directory (path=/nowhere/known_hosts)",
+            "the settings cannot be used: known_hosts_file: cannot be read: No such file or directory",
         ),
         (
             {"host_key": "AAAA"},
@@ -259,7 +259,9 @@ def test_a_stop_is_heard_while_the_bastion_is_silent() -> None:
         raise StoppedError(15)
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        settings = SSHTunnel("127.0.0.1", "ada", port=silent.getsockname()[1], password="x", host_fingerprint="x")
+        settings = SSHTunnel(
+            host="127.0.0.1", username="ada", port=silent.getsockname()[1], password="x", host_fingerprint="x"
+        )
         with (
             Tunnel(settings, guard(allow_private_hosts=True), look=look) as opened,
             pytest.raises(StoppedError),
@@ -393,7 +395,9 @@ def ended(carried: socket.socket) -> bool:
 
 def test_a_refused_login_is_not_tried_again(bastion: Any) -> None:
     """Repeating a wrong password only locks the account."""
-    settings = SSHTunnel("127.0.0.1", "ada", port=bastion.port, password="wrong", host_key=bastion.host_line)
+    settings = SSHTunnel(
+        host="127.0.0.1", username="ada", port=bastion.port, password="wrong", host_key=bastion.host_line
+    )
 
     with (
         Tunnel(settings, guard(allow_private_hosts=True), retry_delays_s=(0.0, 0.0)) as opened,
