@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from target_delta.settings import ROWS
+from singerkit.settings.about import table
+from singerkit.settings.schema import settings_schema
+from target_delta.settings import Settings
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "reference" / "target-delta.md"
 BEGIN, END = "<!-- settings: made by python -m tools.target_delta_reference -->", "<!-- end of settings -->"
@@ -22,14 +24,7 @@ def page(text: str) -> str:
 
 def settings_table() -> str:
     """Return a line for every setting."""
-    lines = ["| Setting | Kind | Default | Meaning |", "| --- | --- | --- | --- |"]
-    for row in ROWS:
-        default = (
-            "" if row.default is None else f"`{str(row.default).lower() if row.kind == 'boolean' else row.default}`"
-        )
-        caption = row.caption.replace("|", "\\|") + (" **Secret.**" if row.secret else "")
-        lines.append(f"| `{row.name}` | {row.kind} | {default} | {caption} |")
-    return "\n".join(lines) + "\n"
+    return table(settings_schema(Settings)) + "\n"
 
 
 def main() -> None:

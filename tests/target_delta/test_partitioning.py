@@ -348,10 +348,10 @@ def test_table_that_was_made_meanwhile(load: Load, warehouse: Path) -> None:
     ("said", "words"),
     [
         ({"mode": "sometimes"}, "partitioning.mode: must be auto or none"),
-        ({"mode": "md5", "count": 0}, "partitioning.count: breaks minimum"),
+        ({"mode": "md5", "count": 0}, "partitioning.count: must be at least 1"),
         ({"events": {"count": 4}}, "mode: missing"),
         ({"mode": "md5", "cuont": 4}, "cuont: unknown"),
-        ({"events": "md5"}, "partitioning.events: must be object"),
+        ({"events": "md5"}, "partitioning.events: must be an object"),
     ],
     ids=str,
 )

@@ -16,7 +16,10 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from singerkit.errors import SafetyStopError, SettingsError, StoreError
-from target_delta.settings import ROWS, settings
+from singerkit.settings.read import checked
+from singerkit.settings.rows import rows
+from singerkit.settings.schema import settings_schema
+from target_delta.settings import Settings
 from target_delta.target import TargetDelta
 
 from .conftest import Load, Rows, activate, as_lines, record, schema, state
@@ -236,13 +239,13 @@ def test_empty_input(load: Load) -> None:
 
 def test_defaults_are_stated_once() -> None:
     """A setting that is not given, or null, has the default of its row."""
-    assert settings({}) == settings({row.name: None for row in ROWS})
-    assert settings({}).path == "./warehouse"
+    assert checked(Settings, {}) == checked(Settings, {row.name: None for row in rows(Settings)})
+    assert checked(Settings, {}).path == "./warehouse"
 
 
 def test_storage_options_are_texts() -> None:
     """delta-rs takes texts; true and numbers are written as it reads them."""
-    options = settings({"storage_options": {"a": True, "b": 1, "c": None}}).storage_options
+    options = checked(Settings, {"storage_options": {"a": True, "b": 1, "c": None}}).storage_options
 
     assert options == {"a": "true", "b": "1"}
 
@@ -251,7 +254,7 @@ def test_settings_of_the_sdk_that_are_not_honoured_are_not_offered() -> None:
     """--about shows our rows, and singer-sdk's maps and flattening."""
     TargetDelta.append_builtin_config(TargetDelta.config_jsonschema)
 
-    offered = set(TargetDelta.config_jsonschema["properties"]) - {row.name for row in ROWS}
+    offered = set(TargetDelta.config_jsonschema["properties"]) - set(settings_schema(Settings)["properties"])
 
     assert {name.split("_")[0] for name in offered} <= {"stream", "flattening", "faker"}
 

@@ -1,34 +1,24 @@
-"""Every option of the loader, its default and its words, once.
-
-Takes a checked configuration; gives a frozen Settings that the rooms read. Refuses nothing: the schema did.
-"""
+"""Every option of the loader, its default and its words, once: a settings class, whose values the rooms read. Pure."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, cast
 
-from singerkit.settings.fields import Setting, settings_schema
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from singerkit.settings.kinds import Input, Select
+from singerkit.settings.rows import settings
 
 LoadMethod = Literal["append-only", "upsert", "overwrite", "overwrite-stale"]
 Activation = Literal["twice", "once", "ignore"]
 Nested = Literal["struct", "json"]
+Codec = Literal["zstd", "snappy", "lz4", "gzip", "none"]
 T = TypeVar("T")
 
-LOAD_METHODS = ("append-only", "upsert", "overwrite", "overwrite-stale")
-CODECS = ("zstd", "snappy", "lz4", "gzip", "none")
 _MB = 1 << 20
-
-
-def _per_stream(values: tuple[str, ...]) -> Mapping[str, Any]:
-    """One value for all streams, or an object of stream globs."""
-    globs = {"type": "object", "additionalProperties": {"enum": list(values)}}
-    return {"type": ["string", "object", "null"], "anyOf": [{"enum": [*values, None]}, globs]}
-
+_AT_LEAST_ONE = {"minimum": 1}
 
 _PARTITIONING: Mapping[str, Any] = {
     "type": ["object", "null"],
@@ -44,132 +34,155 @@ _PARTITIONING: Mapping[str, Any] = {
     "additionalProperties": False,
 }
 
-ROWS = (
-    Setting(
-        "path", "string", "Path", "Folder or object store address below which each stream has its table.",
-        default="./warehouse",
-    ),
-    Setting(
-        "storage_options", "object", "Storage options",
-        "What the object store asks for: keys, region, endpoint, by the names that delta-rs knows.",
-        secret=True, schema={"additionalProperties": {"type": ["string", "number", "boolean", "null"]}},
-    ),
-    Setting(
-        "load_method", "string", "Load method",
-        "How rows reach a table: append-only, upsert, overwrite or overwrite-stale; one for all, or "
-        "{stream glob: method}. "
-        "Unset: upsert where the stream has keys, append-only where not.",
-        schema=_per_stream(LOAD_METHODS),
-    ),
-    Setting(
-        "activate_version", "options", "Activate version",
-        "What ACTIVATE_VERSION means: twice (it comes before and after the rows of a full load, and the second one "
-        "replaces the table), once (it comes before; the end of the input replaces, even if the tap crashed), ignore.",
-        default="twice", options=("twice", "once", "ignore"),
-    ),
-    Setting(
-        "stale_threshold", "number", "Stale threshold",
-        "The per cent of a table's living rows that may be missing from a full load with overwrite-stale; where more "
-        "are, the run stops (exit 4) and the table is as it was.",
-        default=40, schema={"minimum": 0, "maximum": 100},
-    ),
-    Setting(
-        "hard_delete", "boolean", "Hard delete",
-        "Whether rows that the source deleted leave the table: those that come with _sdc_deleted_at to a keyed stream, "
-        "and those that overwrite-stale finds missing. Otherwise they stay, with the time in _sdc_deleted_at.",
-        default=False,
-    ),
-    Setting(
-        "partitioning", "object", "Partitioning",
-        "How new tables are cut into partitions: {mode: auto, none, md5, numerical, datetime or column; keys; count; "
-        "size; format; immutable}; one for all, or {stream glob: {mode: ...}}. Unset: auto.",
-        schema={
-            "if": {"properties": {"mode": {"type": "string"}}, "required": ["mode"]},
-            "then": _PARTITIONING, "else": {"additionalProperties": _PARTITIONING},
-        },
-    ),
-    Setting(
-        "nested", "string", "Nested",
-        "What objects and arrays become: struct or json; one for all, or {stream glob: kind}.",
-        default="struct", schema=_per_stream(("struct", "json")),
-    ),
-    Setting(
-        "on_invalid_record", "options", "Invalid records",
-        "What happens to a record that does not fit its SCHEMA or has no key: fail ends the run, quarantine keeps it "
-        "in the table <stream>__quarantine, with the reason, and goes on.",
-        default="fail", options=("fail", "quarantine"),
-    ),
-    Setting(
-        "batch_size_rows", "integer", "Batch size in rows", "A batch is committed at so many rows of a stream.",
-        default=1_000_000, schema={"minimum": 1},
-    ),
-    Setting(
-        "batch_size_bytes", "integer", "Batch size in bytes",
-        "A batch is committed at so many bytes of a stream, as they are in memory.",
-        default=512 * _MB, schema={"minimum": 1},
-    ),
-    Setting(
-        "max_batch_age_s", "number", "Age of a batch",
-        "A batch is committed when its oldest row has waited so many seconds.",
-        default=60, schema={"exclusiveMinimum": 0},
-    ),
-    Setting(
-        "max_memory_mb", "integer", "Memory",
-        "The memory that the process plans with, in megabytes, over all streams.",
-        default=512, schema={"minimum": 200},
-    ),
-    Setting(
-        "compression", "options", "Compression", "The codec of data files; zstd at level 1 measured best.",
-        default="zstd", options=CODECS,
-    ),
-    Setting(
-        "file_size_mb", "integer", "File size", "A data file ends at so many megabytes.",
-        default=64, schema={"minimum": 1},
-    ),
-    Setting(
-        "row_group_rows", "integer", "Row group",
-        "Rows of a row group, which is what memory holds of a file while it is written or read; smaller ones cost CPU.",
-        default=131_072, schema={"minimum": 1024},
-    ),
-    Setting(
-        "dictionary_share", "number", "Dictionary share",
-        "A column of texts, dates or decimals gets a dictionary where no more than this share of its first 32,768 "
-        "values differ: 0 gives none to any column, 1 one to each.",
-        default=0.2, schema={"minimum": 0, "maximum": 1},
-    ),
-    Setting(
-        "add_record_metadata", "boolean", "Record metadata",
-        "Whether each row says when it was extracted, received and batched (_sdc_ columns).", default=False,
-    ),
-    Setting("report_file", "string", "Report file", "Where the run leaves its counts as JSON."),
-)  # fmt: skip
-
-SCHEMA = settings_schema(ROWS)
+_PARTITIONINGS = {
+    "if": {"properties": {"mode": {"type": "string"}}, "required": ["mode"]},
+    "then": _PARTITIONING,
+    "else": {"additionalProperties": _PARTITIONING},
+}
 
 
-@dataclass(frozen=True)
+@settings
 class Settings:
-    """The options of a run, with their defaults."""
+    """What target-delta can be told."""
 
-    path: str
-    storage_options: Mapping[str, str] = field(repr=False)
-    load_method: str | Mapping[str, str] | None
-    activate_version: Activation
-    stale_threshold: float
-    hard_delete: bool
-    partitioning: Mapping[str, Any] | None
-    nested: str | Mapping[str, str]
-    on_invalid_record: Literal["fail", "quarantine"]
-    batch_size_rows: int
-    batch_size_bytes: int
-    max_batch_age_s: float
-    max_memory_mb: int
-    compression: str
-    file_size_mb: int
-    row_group_rows: int
-    dictionary_share: float
-    add_record_metadata: bool
-    report_file: str | None
+    path: Annotated[str, Input("Path", "Folder or object store address below which each stream has its table.")] = (
+        "./warehouse"
+    )
+    storage_options: Annotated[
+        Mapping[str, str],
+        Input(
+            "Storage options",
+            "What the object store asks for: keys, region, endpoint, by the names that delta-rs knows.",
+            secret=True,
+        ),
+    ] = field(default_factory=dict)
+    load_method: Annotated[
+        LoadMethod | Mapping[str, LoadMethod] | None,
+        Input(
+            "Load method",
+            "How rows reach a table: append-only, upsert, overwrite or overwrite-stale; one for all, or "
+            "{stream glob: method}. Unset: upsert where the stream has keys, append-only where not.",
+        ),
+    ] = None
+    activate_version: Annotated[
+        Activation,
+        Select(
+            "Activate version",
+            "What ACTIVATE_VERSION means: twice (it comes before and after the rows of a full load, and the "
+            "second one replaces the table), once (it comes before; the end of the input replaces, even if "
+            "the tap crashed), ignore.",
+        ),
+    ] = "twice"
+    stale_threshold: Annotated[
+        float,
+        Input(
+            "Stale threshold",
+            "The per cent of a table's living rows that may be missing from a full load with overwrite-stale; "
+            "where more are, the run stops (exit 4) and the table is as it was.",
+            schema={"minimum": 0, "maximum": 100},
+        ),
+    ] = 40
+    hard_delete: Annotated[
+        bool,
+        Input(
+            "Hard delete",
+            "Whether rows that the source deleted leave the table: those that come with _sdc_deleted_at to a "
+            "keyed stream, and those that overwrite-stale finds missing. Otherwise they stay, with the time "
+            "in _sdc_deleted_at.",
+        ),
+    ] = False
+    partitioning: Annotated[
+        Mapping[str, Any] | None,
+        Input(
+            "Partitioning",
+            "How new tables are cut into partitions: {mode: auto, none, md5, numerical, datetime or column; "
+            "keys; count; size; format; immutable}; one for all, or {stream glob: {mode: ...}}. Unset: auto.",
+            schema=_PARTITIONINGS,
+        ),
+    ] = None
+    nested: Annotated[
+        Nested | Mapping[str, Nested],
+        Input("Nested", "What objects and arrays become: struct or json; one for all, or {stream glob: kind}."),
+    ] = "struct"
+    on_invalid_record: Annotated[
+        Literal["fail", "quarantine"],
+        Select(
+            "Invalid records",
+            "What happens to a record that does not fit its SCHEMA or has no key: fail ends the run, "
+            "quarantine keeps it in the table <stream>__quarantine, with the reason, and goes on.",
+        ),
+    ] = "fail"
+    batch_size_rows: Annotated[
+        int, Input("Batch size in rows", "A batch is committed at so many rows of a stream.", schema=_AT_LEAST_ONE)
+    ] = 1000000
+    batch_size_bytes: Annotated[
+        int,
+        Input(
+            "Batch size in bytes",
+            "A batch is committed at so many bytes of a stream, as they are in memory.",
+            schema=_AT_LEAST_ONE,
+        ),
+    ] = 512 * _MB
+    max_batch_age_s: Annotated[
+        float,
+        Input(
+            "Age of a batch",
+            "A batch is committed when its oldest row has waited so many seconds.",
+            schema={"exclusiveMinimum": 0},
+        ),
+    ] = 60
+    max_memory_mb: Annotated[
+        int,
+        Input(
+            "Memory", "The memory that the process plans with, in megabytes, over all streams.", schema={"minimum": 200}
+        ),
+    ] = 512
+    compression: Annotated[Codec, Select("Compression", "The codec of data files; zstd at level 1 measured best.")] = (
+        "zstd"
+    )
+    file_size_mb: Annotated[int, Input("File size", "A data file ends at so many megabytes.", schema=_AT_LEAST_ONE)] = (
+        64
+    )
+    row_group_rows: Annotated[
+        int,
+        Input(
+            "Row group",
+            "Rows of a row group, which is what memory holds of a file while it is written or read; smaller "
+            "ones cost CPU.",
+            schema={"minimum": 1024},
+        ),
+    ] = 131072
+    dictionary_share: Annotated[
+        float,
+        Input(
+            "Dictionary share",
+            "A column of texts, dates or decimals gets a dictionary where no more than this share of its "
+            "first 32,768 values differ: 0 gives none to any column, 1 one to each.",
+            schema={"minimum": 0, "maximum": 1},
+        ),
+    ] = 0.2
+    compact_files: Annotated[
+        int,
+        Input(
+            "Small files",
+            "After a good run, tables are looked after that it wrote to and that have more small files than "
+            "this in a partition: as target-delta maintain does it. 0 leaves it to that verb.",
+            schema={"minimum": 0},
+        ),
+    ] = 20
+    vacuum_hours: Annotated[
+        int,
+        Input(
+            "Hours before vacuum",
+            "So many hours a file stays that left its table: older versions can be read and rolled back to as long.",
+            schema={"minimum": 24},
+        ),
+    ] = 168
+    add_record_metadata: Annotated[
+        bool,
+        Input("Record metadata", "Whether each row says when it was extracted, received and batched (_sdc_ columns)."),
+    ] = False
+    report_file: Annotated[Path | None, Input("Report file", "Where the run leaves its counts as JSON.")] = None
 
     def complete(self, rows: int, size: int) -> bool:
         """Return whether a batch of so many rows and bytes is committed now."""
@@ -191,20 +204,8 @@ class Settings:
         return cast("Nested", _of(self.nested, stream, "struct"))
 
 
-def settings(config: Mapping[str, Any]) -> Settings:
-    """Return the options of a configuration that its schema has accepted; null means the default."""
-    values = {row.name: row.default if config.get(row.name) is None else config[row.name] for row in ROWS}
-    options = values["storage_options"] or {}
-    values["storage_options"] = {name: _text(value) for name, value in options.items() if value is not None}
-    return Settings(**values)
-
-
 def _of(value: str | Mapping[str, str] | None, stream: str, default: T) -> str | T:
     """Return the value for a stream: of the first glob that matches, where the setting is an object of globs."""
     if isinstance(value, str):
         return value
     return next((chosen for glob, chosen in (value or {}).items() if fnmatchcase(stream, glob)), default)
-
-
-def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

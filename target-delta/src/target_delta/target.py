@@ -17,7 +17,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.io_base import SingerReader
 
 from singerkit.shell import Shell
-from target_delta.settings import SCHEMA, settings
+from target_delta.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +31,8 @@ class TargetDelta(Shell, Target):
     """Singer into Delta Lake: exact in values, flat in memory, never loses or doubles a row."""
 
     name = "target-delta"
-    config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
+    settings_class = Settings
+    settings: Settings
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -74,7 +75,7 @@ class TargetDelta(Shell, Target):
 
         run_id = str(uuid.uuid4())
         run = Run(
-            settings=settings(self.config),
+            settings=self.settings,
             id=run_id,
             started=datetime.now(UTC),
             worker=Worker(self.raise_if_stopped),

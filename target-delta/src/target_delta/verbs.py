@@ -27,9 +27,8 @@ def state() -> None:
 def export(given: Given, path: str | None) -> None:
     """Print a Singer STATE made of the newest bookmark of every table."""
     from target_delta.export import exported
-    from target_delta.settings import settings
 
-    chosen = settings(given.opened().config)
+    chosen = given.opened().settings
     click.echo(json.dumps(exported(path or chosen.path, chosen.storage_options), ensure_ascii=False))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast, get_origin
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin
 
 from singerkit.errors import SettingsError
 from singerkit.settings import words
@@ -178,6 +178,8 @@ class _Reader:
             return _fallback(row)
         if datetime in row.types:
             return _aware(plain)
+        if any(get_origin(kind) is Mapping and get_args(kind)[1] is str for kind in row.types):
+            return {name: _written(value) for name, value in plain.items() if value is not None}
         return tuple(plain) if any(get_origin(kind) is tuple for kind in row.types) else plain
 
     def _uploaded(self, row: Row, kind: FileUpload, plain: Any, path: str) -> Any:
@@ -233,6 +235,10 @@ def _texts(value: Any) -> list[str]:
     if isinstance(value, list | tuple):
         return [text for inner in value for text in _texts(inner)]
     return [] if value is None or value is _UNREAD or isinstance(value, bool) else [str(value)]
+
+
+def _written(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _aware(text: str) -> datetime:

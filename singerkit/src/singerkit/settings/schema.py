@@ -68,7 +68,7 @@ def value_schema(kind: Any) -> dict[str, Any]:
     if get_origin(kind) is tuple:
         return {"type": "array", "items": value_schema(inner[0])}
     if get_origin(kind) is Mapping:
-        return {"type": "object"} | ({} if inner[1] is Any else {"additionalProperties": _either_of(inner[1])})
+        return {"type": "object"} | ({} if inner[1] is Any else {"additionalProperties": _named(inner[1])})
     raise TypeError(f"{kind} is no type of a setting")
 
 
@@ -163,7 +163,10 @@ def _by_file(row: Row) -> dict[str, Any]:
     return {"type": ["string", "null"], "title": f"{row.field.label}: file", "description": caption, "x-kind": "file"}
 
 
-def _either_of(kind: Any) -> dict[str, Any]:
+def _named(kind: Any) -> dict[str, Any]:
+    """Return the schema of an object's values; numbers and switches may stand where texts are read."""
+    if kind is str:
+        return {"type": ["string", "number", "boolean", "null"]}
     return _either([value_schema(part) for part in members(kind)])
 
 

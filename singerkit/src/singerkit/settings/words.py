@@ -8,13 +8,15 @@ from __future__ import annotations
 import difflib
 import re
 from datetime import datetime, time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from singerkit.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from jsonschema import ValidationError
 
 _TYPES = {
     "boolean": "true or false",
@@ -61,10 +63,20 @@ def broken(value: Any, prop: Mapping[str, Any], path: str) -> Iterator[str]:
     for error in Draft202012Validator(prop).iter_errors(value):
         if error.validator == "type" and "enum" in error.schema:
             continue  # the choices have been said
-        at = ".".join(map(str, [path, *error.absolute_path]))
-        yield f"{at}: {_wish(str(error.validator), error.validator_value, error.schema)}"
+        yield from _said(error, ".".join(map(str, [path, *error.absolute_path])))
     if isinstance(value, str) and (wish := _malformed(value, str(prop.get("format")))):
         yield f"{path}: {wish}"
+
+
+def _said(error: ValidationError, at: str) -> Iterator[str]:
+    given, wanted, schema = cast("Any", (error.instance, error.validator_value, error.schema))
+    if error.validator == "required":
+        yield from (f"{at}.{name}: missing" for name in wanted if name not in given)
+    elif error.validator == "additionalProperties" and wanted is False:
+        known = schema.get("properties", {})
+        yield from (unknown(f"{at}.{name}", known) for name in sorted(set(given) - set(known)))
+    else:
+        yield f"{at}: {_wish(str(error.validator), wanted, schema)}"
 
 
 def _wish(keyword: str, wanted: Any, schema: Any) -> str:

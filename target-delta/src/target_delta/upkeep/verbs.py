@@ -25,9 +25,7 @@ def verb(act: Callable[..., None]) -> click.Command:
     def called(given: Given, /, path: str | None, **options: Any) -> None:
         from dataclasses import replace
 
-        from target_delta.settings import settings
-
-        chosen = settings(given.opened().config)
+        chosen: Settings = given.opened().settings
         act(replace(chosen, path=path) if path else chosen, **options)
 
     functools.update_wrapper(called, act)  # its words, and the options that click noted
