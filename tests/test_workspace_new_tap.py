@@ -22,12 +22,16 @@ def copied(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow  # a whole test run of the copy
-@pytest.mark.slow
 def test_a_new_tap_keeps_the_contract_at_once(copied: Path) -> None:
     """The copy has its own names everywhere, its Meltano block, and tests that pass as they are."""
     made = new_tap("acme-eu", copied)
 
-    texts = [file.read_text() for folder in made for file in folder.rglob("*") if file.is_file()]
+    texts = [
+        file.read_text()
+        for folder in made
+        for file in folder.rglob("*")
+        if file.suffix in (".py", ".toml", ".json", ".md")
+    ]
     assert not [text for text in texts if "tap-example" in text or "tap_example" in text or "TapExample" in text]
     project = yaml.safe_load((copied / "meltano.yml").read_text())
     block = next(plugin for plugin in project["plugins"]["extractors"] if plugin["name"] == "tap-acme-eu")
