@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ROOMS = (
-    *("commit", "files", "full_load", "history", "ledger", "loaders", "plan", "repeats", "resume", "router", "stale"),
-    *("staging", "store", "stream", "table", "unique"),
+    *("commit", "files", "full_load", "history", "ledger", "loaders", "parts", "plan", "prune", "repeats", "resume"),
+    *("router", "scan", "snapshot", "stale", "staging", "store", "stream", "table", "unique"),
 )
 FILES = frozenset(os.path.join(os.path.dirname(target.__file__), f"{room}.py") for room in ROOMS)  # noqa: PTH118, PTH120  # compared as text
 assert deltalake

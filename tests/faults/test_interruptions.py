@@ -12,7 +12,7 @@ import os
 import random
 import re
 import signal
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +20,10 @@ import pytest
 from deltalake import DeltaTable
 
 from target_delta.commit import Committer
+from tests.object_store import s3
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .conftest import Ended, Nursery
 
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.slow
 
 ROWS = 40
 STATE_EVERY = 4
-SEEDS = int(os.environ.get("STRESS", "100")) // 14  # over seven ways to load, killed and stopped
+STRESS = int(os.environ.get("STRESS", "100"))
 PADDING = {"no column": "x" * 30_000}  # so that the input is several blocks, with a STATE in each
 TIME = {"type": ["string", "null"], "format": "date-time"}
 SCHEMA = {"properties": {"id": {"type": "integer"}, "v": {"type": "integer"}, "_sdc_deleted_at": TIME}}
@@ -94,6 +95,13 @@ class Tap:
         return self.full or self.ends
 
 
+BY_KEY: Mapping[str, Any] = {"partitioning": {"mode": "md5", "count": 3}}
+
+
+def _numerical(key: str) -> Mapping[str, Any]:
+    return {"partitioning": {"mode": "numerical", "keys": [key], "size": 8}}
+
+
 TAPS = {
     "append": Tap((), lambda place: {"id": place, "v": place}),
     "upsert": Tap(("id",), lambda place: {"id": place % 13, "v": place}),
@@ -109,41 +117,51 @@ TAPS = {
         ends=True,
         config={"load_method": "overwrite-stale", "hard_delete": True, "stale_threshold": 100},
     ),
+    "append into partitions": Tap((), lambda place: {"id": place, "v": place}, config=_numerical("id")),
+    "upsert into partitions": Tap(("id",), lambda place: {"id": place % 13, "v": place}, config=BY_KEY),
+    "upsert between partitions": Tap(("id",), lambda place: {"id": place % 13, "v": place}, config=_numerical("v")),
+    "full load into partitions": Tap(("id",), lambda place: {"id": place, "v": place}, full=True, config=BY_KEY),
     "full load": Tap(("id",), lambda place: {"id": place, "v": place}, full=True),
     "full load without keys": Tap((), lambda place: {"id": place, "v": place}, full=True),
 }
+SEEDS = max(1, STRESS // (2 * len(TAPS)))
+"""Of each way to load, killed and stopped."""
 OLD: Table = [(-1, -1), (0, -1)]
 
 
-def before(tap: Tap, folder: Path, nursery: Nursery) -> None:
-    """Give a full load something to replace."""
-    if tap.replaces:
-        lines = [{"type": "SCHEMA", "stream": "s", "key_properties": ["id"], "schema": SCHEMA}]
-        lines += [{"type": "RECORD", "stream": "s", "record": {"id": number, "v": value}} for number, value in OLD]
-        assert nursery.run(folder, b"".join(json.dumps(line).encode() + b"\n" for line in lines)).code == 0
+@dataclass(frozen=True)
+class Place:
+    """Where the tables of one run and the next are: a folder, or a store that is reached by storage options."""
+
+    folder: Path
+    path: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, nursery: Nursery, tap: Tap, lines: bytes, **how: Any) -> Ended:
+        """Run the loader as the tap's stream is loaded, a commit every seven rows."""
+        config = {"path": self.path, "storage_options": dict(self.options), "batch_size_rows": 7, **tap.config}
+        return nursery.run(self.folder, lines, **how, **config)
+
+    def begin(self, tap: Tap, nursery: Nursery) -> None:
+        """Give a full load something to replace."""
+        if tap.replaces:
+            lines = [{"type": "SCHEMA", "stream": "s", "key_properties": ["id"], "schema": SCHEMA}]
+            lines += [{"type": "RECORD", "stream": "s", "record": {"id": number, "v": value}} for number, value in OLD]
+            plain = replace(tap, config={name: tap.config[name] for name in {"partitioning"} & {*tap.config}})
+            assert self.run(nursery, plain, b"".join(json.dumps(line).encode() + b"\n" for line in lines)).code == 0
+
+    def found(self) -> Table:
+        """Return the table as its log says."""
+        if not DeltaTable.is_deltatable(f"{self.path}/s", dict(self.options)):
+            return []
+        table = DeltaTable(f"{self.path}/s", storage_options=dict(self.options)).to_pyarrow_table()
+        return sorted((row["id"], row["v"]) for row in table.to_pylist())
 
 
-def found(folder: Path) -> Table:
-    """Return the table as its log says."""
-    path = folder / "warehouse" / "s"
-    if not DeltaTable.is_deltatable(str(path)):
-        return []
-    return sorted((row["id"], row["v"]) for row in DeltaTable(path).to_pyarrow_table().to_pylist())
-
-
-def check_first_run(tap: Tap, folder: Path, state: dict[str, Any] | None) -> None:
-    """The table holds what the first n rows mean, and no STATE is ahead of it; a full load is there whole or not."""
-    table, bookmark = found(folder), (state or {}).get("bookmarks", {}).get("s", {})
-    if tap.replaces:
-        assert table in (OLD, tap.table(ROWS))
-        assert table == tap.table(ROWS) or bookmark.get("n", 0) < ROWS
-    else:
-        assert table in [tap.table(rows) for rows in range(bookmark.get("n", 0), ROWS + 1)]
-
-
-def check_second_run(tap: Tap, folder: Path) -> None:
-    """After a resume every row is there, once."""
-    assert found(folder) == tap.table(ROWS)
+def in_folder(folder: Path) -> Place:
+    """Return a new place on the disk."""
+    folder.mkdir()
+    return Place(folder, str(folder / "warehouse"))
 
 
 @pytest.mark.parametrize("name", TAPS)
@@ -151,39 +169,74 @@ def check_second_run(tap: Tap, folder: Path) -> None:
 def test_any_point(name: str, signum: int, tmp_path: Path, nursery: Nursery) -> None:
     """At any point a kill or a stop leaves a table and a STATE that agree, and the next run completes them."""
     tap, dice = TAPS[name], random.Random(f"{name} {signum}")
-    (whole := tmp_path / "whole").mkdir()
-    before(tap, whole, nursery)
-    points = nursery.run(whole, tap.messages(None), batch_size_rows=7, **tap.config).points
+    whole = in_folder(tmp_path / "whole")
+    whole.begin(tap, nursery)
+    points = whole.run(nursery, tap, tap.messages(None)).points
     assert points > 200
 
     for seed in range(SEEDS):
-        (folder := tmp_path / str(seed)).mkdir()
-        before(tap, folder, nursery)
-        at = dice.randint(1, points)
-        ended = nursery.run(folder, tap.messages(None), batch_size_rows=7, point=at, signum=signum, **tap.config)
+        place = in_folder(tmp_path / str(seed))
+        place.begin(tap, nursery)
+        ended = place.run(nursery, tap, tap.messages(None), point=dice.randint(1, points), signum=signum)
 
-        check(tap, folder, ended, nursery, signum)
+        check(tap, place, ended, nursery, signum)
 
 
-@pytest.mark.parametrize("name", TAPS)
+@pytest.mark.parametrize(
+    "name", [name for name in TAPS if not name.endswith("into partitions") or "load" in name]
+)  # as without
 @pytest.mark.parametrize("step", range(1, 7))
 def test_each_step_of_a_commit(name: str, step: int, tmp_path: Path, nursery: Nursery) -> None:
     """A kill before any numbered step of a commit, the last or one on the way, leaves what the next run completes."""
-    tap, place = TAPS[name], STEPS[step]
+    tap = TAPS[name]
     for time in (1, 3):
-        (folder := tmp_path / f"{step} {time}").mkdir()
-        before(tap, folder, nursery)
-        ended = nursery.run(folder, tap.messages(None), batch_size_rows=7, step=[place, time], **tap.config)
+        place = in_folder(tmp_path / f"{step} {time}")
+        place.begin(tap, nursery)
+        ended = place.run(nursery, tap, tap.messages(None), step=[STEPS[step], time])
 
         assert ended.code == -9 or time > 1
-        check(tap, folder, ended, nursery, signal.SIGKILL)
+        check(tap, place, ended, nursery, signal.SIGKILL)
 
 
-def check(tap: Tap, folder: Path, ended: Ended, nursery: Nursery, signum: int) -> None:
+@pytest.fixture(scope="module")
+def options() -> Iterator[dict[str, str]]:
+    """Storage options that reach a bucket named lake."""
+    with s3("lake") as reached:
+        yield reached
+
+
+@pytest.mark.parametrize("name", ["append into partitions", "upsert between partitions", "full load into partitions"])
+def test_any_point_in_an_object_store(name: str, tmp_path: Path, nursery: Nursery, options: dict[str, str]) -> None:
+    """What holds on a disk holds in an object store."""
+    tap, dice = TAPS[name], random.Random(name)
+    whole = Place(tmp_path, f"s3://lake/{name}/whole".replace(" ", "-"), options)
+    whole.begin(tap, nursery)
+    points = whole.run(nursery, tap, tap.messages(None)).points
+
+    for seed in range(max(2, STRESS // 100)):
+        place = replace(whole, path=f"s3://lake/{name}/{seed}".replace(" ", "-"))
+        place.begin(tap, nursery)
+        signum = dice.choice([signal.SIGKILL, signal.SIGTERM])
+        ended = place.run(nursery, tap, tap.messages(None), point=dice.randint(1, points), signum=signum)
+
+        check(tap, place, ended, nursery, signum)
+
+
+def check(tap: Tap, place: Place, ended: Ended, nursery: Nursery, signum: int) -> None:
     """The run ended as it should, with a table and a STATE that agree; the next run completes them."""
     state = ended.states[-1] if ended.states else None
     assert ended.code in ({-9, 0} if signum == signal.SIGKILL else {143, 0}), ended.log
-    check_first_run(tap, folder, state)
-    resumed = nursery.run(folder, tap.messages(state), batch_size_rows=7, **tap.config)
+    check_first_run(tap, place.found(), state)
+    resumed = place.run(nursery, tap, tap.messages(state))
     assert resumed.code == 0, resumed.log
-    check_second_run(tap, folder)
+    assert place.found() == tap.table(ROWS)  # every row is there, once
+
+
+def check_first_run(tap: Tap, table: Table, state: dict[str, Any] | None) -> None:
+    """The table holds what the first n rows mean, and no STATE is ahead of it; a full load is there whole or not."""
+    bookmark = (state or {}).get("bookmarks", {}).get("s", {})
+    if tap.replaces:
+        assert table in (OLD, tap.table(ROWS))
+        assert table == tap.table(ROWS) or bookmark.get("n", 0) < ROWS
+    else:
+        assert table in [tap.table(rows) for rows in range(bookmark.get("n", 0), ROWS + 1)]

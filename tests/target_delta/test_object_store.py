@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
-import threading
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +10,7 @@ from deltalake import DeltaTable
 
 from singerkit.errors import SafetyStopError
 from target_delta.store import Store
-from tools.setup import ENVIRONMENTS
+from tests.object_store import s3
 
 from .conftest import Load, activate, record, schema, state
 
@@ -30,24 +26,8 @@ TABLE = "s3://lake/w/people"
 @pytest.fixture(scope="module")
 def options() -> Iterator[dict[str, str]]:
     """Storage options that reach a bucket named lake."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    command = [str(ENVIRONMENTS["strangers"].python), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr
-        while "Running on" not in server.stderr.readline():
-            assert server.poll() is None
-        log = threading.Thread(target=server.stderr.read)  # a full pipe would stop it
-        log.start()
-        urllib.request.urlopen(urllib.request.Request(f"{url}/lake", method="PUT")).close()  # loopback
-        yield {
-            "aws_endpoint_url": url, "aws_access_key_id": "key", "aws_secret_access_key": "secret",
-            "aws_region": "us-east-1", "allow_http": "true",
-        }  # fmt: skip
-        server.kill()
-        log.join()
+    with s3("lake") as reached:
+        yield reached
 
 
 def found(options: dict[str, str]) -> list[tuple[int, str]]:
