@@ -10,6 +10,7 @@ import datetime as dt
 import io
 import json
 import sys
+import time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,13 +23,21 @@ if TYPE_CHECKING:
 
 STATE_EVERY_S = 5.0
 """At most so often a STATE goes between RECORD lines: each one makes a loader think of committing."""
+FILE_S = 60.0
+"""The rows of a slow source wait no longer for their file to be full."""
+FIRST_FILE_S = 5.0
+"""The first file comes early: `meltano config test` ends with it."""
 
 
 class Output(Protocol):
-    """Where the batches of one stream go: `rows` were taken, of which `told` have been named in messages."""
+    """Where the batches of one stream go: `rows` were taken, of which `told` have been named in messages.
+
+    `bytes` have been written, to stdout or to files; singer-sdk's own lines are not counted.
+    """
 
     rows: int
     told: int
+    bytes: int
     state_every_s: float
 
     def write(self, batch: pa.RecordBatch) -> None:
@@ -68,11 +77,11 @@ class Lines:
 
     def __init__(self, stream: str) -> None:
         self.stream = stream
-        self.rows = self.told = 0
+        self.rows = self.told = self.bytes = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Write the batch at once; the time of extraction is that of the batch."""
-        write_blocks(record_lines(self.stream, batch, dt.datetime.now(dt.UTC)))
+        self.bytes += write_blocks(record_lines(self.stream, batch, dt.datetime.now(dt.UTC)))
         self.rows = self.told = self.rows + batch.num_rows
 
     def finish(self) -> None:
@@ -97,14 +106,23 @@ class MappedRows(Lines):
 
 
 class Files:
-    """Files named by BATCH messages; a file is closed when it is full by rows or bytes."""
+    """Files named by BATCH messages; a file is closed when it is full by rows or bytes, or old."""
 
     state_every_s = 0.0  # a file is a large step already
 
-    def __init__(self, stream: str, writer: Writer, *, full_rows: int, full_bytes: int) -> None:
+    def __init__(
+        self,
+        stream: str,
+        writer: Writer,
+        *,
+        full_rows: int,
+        full_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.stream, self.writer = stream, writer
         self.full_rows, self.full_bytes = full_rows, full_bytes
-        self.rows = self.told = 0
+        self.rows = self.told = self.bytes = 0
+        self._clock, self._close_at_s = clock, clock() + FIRST_FILE_S
 
     def write(self, batch: Any) -> None:
         """Append to the file at hand; a batch that would overfill it by rows is cut."""
@@ -113,11 +131,13 @@ class Files:
             self.writer.write(taken)
             self.rows += taken.num_rows
             batch = batch.slice(taken.num_rows)
-            if self.writer.rows >= self.full_rows or self.writer.bytes >= self.full_bytes:
+            if self._is_due():
                 self.finish()
+                self._close_at_s = self._clock() + FILE_S
 
     def finish(self) -> None:
         """Close the file at hand and name it in a BATCH message."""
+        self.bytes += self.writer.bytes
         if address := self.writer.finish():
             write_message(batch_message(self.stream, self.writer.file_format, address))
         self.told = self.rows
@@ -125,6 +145,10 @@ class Files:
     def abandon(self) -> None:
         """Remove the file at hand."""
         self.writer.abandon()
+
+    def _is_due(self) -> bool:
+        full = self.writer.rows >= self.full_rows or self.writer.bytes >= self.full_bytes
+        return full or self._clock() >= self._close_at_s
 
 
 def rows_of(stream: str, batch: pa.RecordBatch) -> Iterable[dict[str, Any]]:
@@ -146,9 +170,12 @@ def write_message(message: Mapping[str, Any]) -> None:
     write_blocks([json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"])
 
 
-def write_blocks(blocks: Iterable[Any]) -> None:
-    """Write blocks of whole lines to stdout, after whatever singer-sdk has written there as text."""
+def write_blocks(blocks: Iterable[Any]) -> int:
+    """Write blocks of whole lines to stdout, after whatever singer-sdk has written there as text; return their size."""
     sys.stdout.flush()
+    size = 0
     for block in blocks:
         sys.stdout.buffer.write(block)
+        size += memoryview(block).nbytes
     sys.stdout.buffer.flush()
+    return size

@@ -12,6 +12,7 @@ import itertools
 import time
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
@@ -21,6 +22,7 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import Schema
 
 from singerkit.ahead import ReadAhead
+from singerkit.checks.guards import CappedError, EarlyEndError
 from singerkit.errors import SettingsError
 from singerkit.output import Lines, MappedRows
 
@@ -83,6 +85,19 @@ class ArrowStream(Stream, abc.ABC):
         Called from several threads at once, for a stream each.
         """
         return "" if next(self.sample(1), None) is not None else "there are no rows yet"
+
+    @cached_property
+    def expected(self) -> int | None:
+        """How many rows this run would read, asked for once."""
+        return self.rows_to_sync()
+
+    def rows_to_sync(self) -> int | None:
+        """Return how many rows this run would read, as the source itself expects, or None where it cannot say."""
+        return None
+
+    def duplicates(self) -> Sequence[str] | None:
+        """Return keys that name more than one row, a few of them; None where nobody can say before all is read."""
+        return None
 
     def remarks(self) -> Sequence[str]:
         """Return what a person should know of the stream before a first sync."""
@@ -155,12 +170,16 @@ class ArrowStream(Stream, abc.ABC):
         full = self._is_full_load()
         if self.selected:
             self._write_schema_message()
-        with self.get_record_counter() as counter, self.get_sync_timer():
-            if full:
-                self._full_load(counter)
-            else:
-                self._move(None, counter)
-        self._write_state()
+        with self._tap.account.of(self), self.get_record_counter() as counter, self.get_sync_timer():
+            try:
+                if full:
+                    self._full_load(counter)
+                else:
+                    self._move(None, counter)
+            except EarlyEndError as end:
+                self._tap.report.add(self.name, capped=int(isinstance(end, CappedError)))
+                self.logger.warning("stopped early stream=%s why=%r", self.name, str(end))
+            self._write_state()
 
     def _is_full_load(self) -> bool:
         method, key = self.replication_method, self.replication_key
@@ -200,9 +219,10 @@ class ArrowStream(Stream, abc.ABC):
         """Move batches from `read` to the output; STATE follows only what has been told."""
         output = self._output()
         waiting: deque[tuple[int, Mapping[str, Any]]] = deque()
+        account = self._tap.account
         try:
-            with ReadAhead(self.read(version), cancel=self.cancel, look=self._tap.raise_if_stopped) as items:
-                for item in items:
+            with ReadAhead(self.read(version), cancel=self.cancel, look=account.look) as items:
+                for item in account.timed(items, output):
                     if isinstance(item, Checkpoint):
                         waiting.append((output.rows, item.state))
                         if item.close:
@@ -213,11 +233,16 @@ class ArrowStream(Stream, abc.ABC):
                         counter.increment(item.num_rows)
                     self._advance(waiting, output)
             output.finish()
+        except EarlyEndError:
+            output.finish()
+            self._advance(waiting, output)
+            raise
         except BaseException:
             output.abandon()
             raise
+        finally:
+            account.moved(output)
         self._advance(waiting, output)
-        self._tap.report.add(self.name, rows=output.rows)
 
     def _output(self) -> Output:
         """Return the tap's own output, or singer-sdk's row by row where stream maps or flattening are set."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 import singer_sdk
 from singer_sdk.plugin_base import BaseSingerWriter, PluginBase
 
+from singerkit.account import Account
+from singerkit.checks.guards import guarded
 from singerkit.errors import SettingsError, SingerkitError, StreamsFailedError
 from singerkit.report import Report
 from singerkit.runs import new_run_id
@@ -40,6 +42,7 @@ class ArrowTap(Shell, singer_sdk.Tap):
     def __init__(self, *args: Any, catalog: Any = None, state: Any = None, **kwargs: Any) -> None:
         self.run_id = new_run_id(time.time())
         self.report = Report(self.name, self.run_id)
+        self.account = Account(self.report, self.raise_if_stopped)
         super().__init__(*args, catalog=normal_catalog(catalog), state=checked_state(state), **kwargs)
 
     @classmethod
@@ -91,17 +94,27 @@ class ArrowTap(Shell, singer_sdk.Tap):
         Marked final in singer-sdk, which ends the run at the first failure and leaves the streams after it unread. An
         error that names its stream is that stream's; any other would meet them all and ends the run at once.
         """
-        self._reset_state_progress_markers()
-        if self.state:
-            self._state_writer.write_state(self.state)
-        try:
-            self._sync_each([*self._absent_streams(), *(s.name for s in self.arrow_streams if s.selected)])
-        except SingerkitError as error:
-            self._write_report(str(error))
-            raise
-        finally:
-            self.close()
-        self._write_report("good")
+        outcome = "a bug"
+        with self.report.listening(), self.account.shown():
+            try:
+                self._reset_state_progress_markers()
+                if self.state:
+                    self._state_writer.write_state(self.state)
+                self._sync_selected()
+                outcome = "good"
+            except SingerkitError as error:
+                outcome = str(error)
+                raise
+            finally:
+                self.close()
+                self._tell(outcome)
+
+    def _sync_selected(self) -> None:
+        """Look at all streams before the first record of any, then sync one after the other."""
+        streams = [stream for stream in self.arrow_streams if stream.selected]
+        warn = self.config.get("duplicate_keys") == "warn"
+        guarded(streams, self.config.get("max_rows"), warn=warn, look=self.raise_if_stopped)
+        self._sync_each([*self._absent_streams(), *(stream.name for stream in streams)])
 
     def close(self) -> None:
         """Let go of what a run held open; a tap that holds something says what."""
@@ -136,7 +149,10 @@ class ArrowTap(Shell, singer_sdk.Tap):
         entries: Mapping[str, CatalogEntry] = self.input_catalog or {}
         return [name for name, entry in entries.items() if name not in self.streams and _is_selected(entry)]
 
-    def _write_report(self, outcome: str) -> None:
+    def _tell(self, outcome: str) -> None:
+        """Say at the end what was done: in the log as a table, and in `report_file` as JSON."""
+        for line in self.report.lines():
+            self.logger.info("%s", line)
         if path := self.config.get("report_file"):
             self.report.write(path, outcome)
 

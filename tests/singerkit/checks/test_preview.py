@@ -56,7 +56,7 @@ def test_children_of_several_parents(line: Line, api: FakeApi) -> None:
 
 def test_unknown_stream(line: Line, api: FakeApi, caplog: pytest.LogCaptureFixture) -> None:
     """A name that is no stream's is refused with the nearest ones."""
-    line.rows(row("orders"), row("users"))
+    line.rows(row("orders"), row("zip"))
 
     assert line("preview", "order")[0] == 2
     assert caplog.messages[-1] == "there is no stream order; choose one of: orders"

@@ -59,6 +59,17 @@ class _Asking:
     begun_s: float
 
 
+@dataclass
+class Counts:
+    """What was sent for one stream; threads wait side by side, so their waiting adds up to more than time passes."""
+
+    requests: int = 0
+    retries: int = 0
+    skipped: int = 0
+    """Answers that a rule passes over: a parent that is gone, a feature that is off."""
+    waiting_s: float = 0.0
+
+
 class Client:
     """Sends requests to one source; safe to use from many threads."""
 
@@ -76,7 +87,7 @@ class Client:
         self.gate = Gate(source.rate_limit)
         self.transport = Transport(guard=guard, timeout_s=timeout_s, connections=source.concurrency + 1)
         self.stopping = threading.Event()
-        self.sent = 0
+        self.counts = Counts()
         self.counting = threading.Lock()
         self.signer = source.auth.signer(lambda request: self._asked(request, Sending(is_login=True), signed=False)[1])
 
@@ -91,7 +102,7 @@ class Client:
     def for_stream(self) -> Client:
         """Return this client with a stop and a count of its own; connections, quota and credentials stay shared."""
         own = copy.copy(self)
-        own.stopping, own.sent = threading.Event(), 0
+        own.stopping, own.counts = threading.Event(), Counts()
         return own
 
     def stop(self) -> None:
@@ -136,11 +147,14 @@ class Client:
         if said == "fail":
             raise refused(asking.request, asking.sending, came.answer, say, self._redacted)
         self._mind_quota(asking, came.answer, came.sent)
+        if said == "ignore":
+            with self.counting:
+                self.counts.skipped += 1
         return said, came.answer
 
     def _exchanged(self, asking: _Asking) -> Exchange:
         with self.counting:
-            self.sent += 1
+            self.counts.requests += 1
         came = self.transport.exchange(asking.request, self._signed if asking.signed else lambda request: request)
         if came.answer and asking.signed and origin(came.sent.url) == self.home:
             self.signer.noted(came.sent, retry.remaining(self.source.policy, came.answer.headers))
@@ -173,6 +187,8 @@ class Client:
         if time.monotonic() - asking.begun_s + wait > policy.deadline_s:
             return gave_up(asking.request, asking.sending, f"{why}; the deadline is reached")
         logger.info("waiting stream=%s why=%r attempt=%d wait_s=%.1f", asking.sending.stream, why, number, wait)
+        with self.counting:
+            self.counts.retries += 1
         return _AgainError(why, wait)
 
     def _mind_quota(self, asking: _Asking, answer: Answer, sent: Request) -> None:
@@ -194,8 +210,11 @@ class Client:
         return self.redact(text)
 
     def _sleep(self, seconds: float) -> None:
-        if seconds > 0 and self.stopping.wait(seconds):
-            raise StoppingError
+        if seconds > 0:
+            with self.counting:
+                self.counts.waiting_s += seconds
+            if self.stopping.wait(seconds):
+                raise StoppingError
         self.look()
 
 

@@ -41,13 +41,15 @@ class RowLines:
     def __init__(self, stream: str, state_every_s: float) -> None:
         self.head = b'{"type":"RECORD","stream":' + ENCODER.encode(stream) + b',"record":'
         self.state_every_s = state_every_s
-        self.rows = self.told = 0
+        self.rows = self.told = self.bytes = 0
 
     def write(self, batch: Rows) -> None:
         """Write the rows at once; the time of extraction is that of the page."""
         encode, head = ENCODER.encode, self.head
         tail = f',"time_extracted":"{datetime.now(UTC).isoformat()}"}}\n'.encode()
-        write_lines(b"".join([head + encode(row) + tail for row in batch.values]))
+        lines = b"".join([head + encode(row) + tail for row in batch.values])
+        write_lines(lines)
+        self.bytes += len(lines)
         self.rows = self.told = self.rows + batch.num_rows
 
     def finish(self) -> None:

@@ -11,9 +11,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from singerkit.rest import fill, own, progress, walk
+from singerkit.rest import fill, own, progress, selector, walk
 from singerkit.rest.endpoint import ReadCall
-from singerkit.rest.fanout import Context, Families
+from singerkit.rest.fanout import Families
 from singerkit.rest.message import Request
 from singerkit.rest.parents import ParentRows
 from singerkit.rest.progress import Span
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from singerkit.checks.run import Step
+    from singerkit.rest.bookmarks import Bookmark
     from singerkit.rest.client import Client
     from singerkit.rest.endpoint import Endpoint
+    from singerkit.rest.family import Context
     from singerkit.rest.message import Answer
     from singerkit.rest.rules import Verdict
     from singerkit.rest.tap import RestTap
@@ -79,6 +81,19 @@ class Probe:
         with closing(self._pages(endpoint, smaller, self.answers)) as pages:
             yield from itertools.islice(itertools.chain.from_iterable(pages), limit)
 
+    def total(self, endpoint: Endpoint, mark: Bookmark | None, state: Mapping[str, Any]) -> int | None:
+        """Return how many records the server says a run from this STATE would get, or None where it does not say."""
+        said = (getattr(endpoint.pages, "total", None), endpoint.window.total if endpoint.window else None)
+        path = next(filter(None, said), None)
+        header = getattr(endpoint.pages, "total_header", None)
+        if endpoint.parents or endpoint.read or not (path or header) or state.get("full_load"):
+            return None
+        asked = replace(endpoint, pages=endpoint.pages.at_most(1))
+        reading = Reading(self.client, self.source, asked, Shaper(asked), mark, self.tap.values)
+        _, answer = self.client.send(reading.request(self._span(asked, mark, state)), walk.sending(endpoint))
+        number = answer.headers.get(header.lower()) if header else selector.value(path or "", answer.body)
+        return int(str(number)) if str(number).isdigit() else None
+
     def _pages(self, endpoint: Endpoint, asked: Endpoint, sender: walk.Sender) -> Generator[Records, None, None]:
         tap = self.tap
         families = Families(sender, self.source, tap.rows, tap.values, ParentRows(self.source.parents_kept))
@@ -86,25 +101,22 @@ class Probe:
             yield from self._walk(asked, context, sender)
 
     def _walk(self, asked: Endpoint, context: Context, sender: walk.Sender) -> Iterator[Records]:
-        shaper, values, span = Shaper(asked), {**self.tap.values, **context.params}, self._span(asked)
+        mark = asked.bookmarks[0] if asked.bookmarks else None
+        shaper, values, span = Shaper(asked), {**self.tap.values, **context.params}, self._span(asked, mark, {})
         if asked.read is not None:
-            module, _, name = asked.read.partition(":")
-            function = getattr(importlib.import_module(module), name)
-            for records in gathered(
-                function(ReadCall(asked, sender.send, span.since, context.params, values, self.source))
-            ):
+            call = ReadCall(asked, sender.send, span.since, context.params, values, self.source)
+            for records in own.called(call):
                 yield shaper.rows(records, context.columns)
             return
-        mark = asked.bookmarks[0] if asked.bookmarks else None
         reading = Reading(sender, self.source, asked, shaper, mark, values, context.columns)
         for page in walk.pages(sender, asked, reading.request(span), parent=context.params):
             yield shaper.rows(page.records, context.columns)
 
-    def _span(self, endpoint: Endpoint) -> Span:
-        """Return the span that a first run begins with: some servers answer nothing without a window of time."""
-        if not endpoint.bookmarks:
+    def _span(self, endpoint: Endpoint, mark: Bookmark | None, state: Mapping[str, Any]) -> Span:
+        """Return the span that a run begins with: some servers answer nothing without a window of time."""
+        if mark is None:
             return Span()
-        marks = progress.Marks(endpoint.bookmarks[0], {}, endpoint.name, self.tap.now, self.tap.start_date)
+        marks = progress.Marks(mark, state, endpoint.name, self.tap.now, self.tap.start_date)
         window = endpoint.window.days if endpoint.window else None
         return next(progress.begin(marks, window).spans(), Span())
 

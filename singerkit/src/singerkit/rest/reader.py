@@ -12,6 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from singerkit.checks.guards import ENOUGH, STUCK, CappedError
 from singerkit.errors import SettingsError
 from singerkit.rest import bookmarks, own, progress
 from singerkit.rest.endpoint import ReadCall
@@ -19,9 +20,8 @@ from singerkit.rest.family import Context, FamilyState, after, bound_since
 from singerkit.rest.fanout import Families
 from singerkit.rest.lanes import in_order
 from singerkit.rest.output import Rows
-from singerkit.rest.reading import ENOUGH, STUCK, Piece, Reading
+from singerkit.rest.reading import Piece, Reading
 from singerkit.rest.shape import Shaper
-from singerkit.rest.walk import StopStreamError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -72,7 +72,7 @@ class Reader:
             if isinstance(item, Rows) and left is not None:
                 if item.num_rows > left:
                     yield item.slice(0, left)
-                    raise StopStreamError(ENOUGH if moved else STUCK)
+                    raise CappedError(ENOUGH if moved else STUCK)
                 left -= item.num_rows
             yield item
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from singerkit.checks.guards import ENOUGH, STUCK, CappedError
 from singerkit.rest import bookmarks, conditions, fill, selector, walk
 from singerkit.rest.bookmarks import Bookmark, Seen
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from singerkit.rest.progress import Progress, Span
     from singerkit.rest.shape import Shaper
     from singerkit.rest.walk import Page, Sender
-
-ENOUGH = "max_rows is reached"
-STUCK = "max_rows is reached before the place to go on from moved; the next run reads the same rows: raise max_rows"
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ class Reading:
             yield Piece(self._new(self._wanted(page.records[passed:], rows), span), progress.state())
             passed = 0
             if cut:
-                raise walk.StopStreamError(ENOUGH if progress.state() != before else STUCK)
+                raise CappedError(ENOUGH if progress.state() != before else STUCK)
             if capped or progress.enough(seen):
                 return
 

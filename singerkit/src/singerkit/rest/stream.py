@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib import MetadataMapping
 
+from singerkit.account import SOURCE
 from singerkit.errors import SettingsError
 from singerkit.output import Files
 from singerkit.rest import bookmarks
 from singerkit.rest.output import MappedRowValues, RowLines, Rows
 from singerkit.rest.reader import Reader, is_young
-from singerkit.rest.walk import StopStreamError
 from singerkit.stream import ArrowStream, Checkpoint
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
 
     from singerkit.rest.bookmarks import Bookmark
-    from singerkit.rest.client import Client
+    from singerkit.rest.client import Client, Counts
     from singerkit.rest.endpoint import Endpoint
     from singerkit.rest.tap import RestTap
 
@@ -68,11 +69,15 @@ class RestStream(ArrowStream):
         before = state if version is None else state.get("full_load", {})
         self.sender = self._tap.client.for_stream()
         reader = self._reader(self._bookmark() if version is None else None, before)
-        try:
-            for item in reader.items():
-                yield item if isinstance(item, Rows) else self._checkpoint(item, version)
-        finally:
-            self._tap.report.add(self.name, requests=self.sender.sent)
+        for item in reader.items():
+            yield item if isinstance(item, Rows) else self._checkpoint(item, version)
+
+    def _count(self, counts: Counts) -> None:
+        """Report what was sent; the time that was waited for quota and repeats is not the source's own."""
+        self._tap.report.add(self.name, **asdict(counts))
+        waited = min(counts.waiting_s, self._tap.report.spent(SOURCE, self.name))
+        self._tap.report.took("quota and repeats", waited, self.name)
+        self._tap.report.took(SOURCE, -waited, self.name)
 
     def cancel(self) -> None:
         """End every wait of this stream's requests."""
@@ -88,6 +93,13 @@ class RestStream(ArrowStream):
     def probe(self) -> str:
         """Ask for one record; the first of the parents that lead to it is asked for once for all children."""
         return self._tap.lookout.first(self.endpoint)
+
+    def rows_to_sync(self) -> int | None:
+        """Ask the server for its total, where its row says that it gives one and `max_rows` is worth a request."""
+        if not self._tap.config.get("max_rows"):
+            return None
+        mark = self._bookmark() if self.replication_method == "INCREMENTAL" else None
+        return self._tap.lookout.total(self.endpoint, mark, self.stream_state)
 
     def sample(self, limit: int) -> Iterator[Mapping[str, Any]]:
         """Yield the first records, from pages that are no longer than that."""
@@ -139,15 +151,15 @@ class RestStream(ArrowStream):
     # -- writing ---------------------------------------------------------------------------------------------------
 
     def sync(self, context: Mapping[str, Any] | None = None) -> None:  # type: ignore[misc]  # see ArrowStream.sync
-        """Send everything of this run; a stream that a rule or `max_rows` ends early is no failure."""
+        """Send everything of this run; a place that the vendor has forgotten leaves the STATE."""
         try:
             super().sync(context)
-        except StopStreamError as stop:
-            logger.warning("stopped early stream=%s why=%r", self.name, str(stop))
-            self._write_state()
         except SettingsError:
-            self._write_state()  # a place that the vendor has forgotten is not to be tried again
+            self._write_state()  # it is not to be tried again
             raise
+        finally:
+            if self.sender is not None:
+                self._count(self.sender.counts)
 
     def _full_load(self, counter: Any) -> None:
         """What the vendor forgets must stay in the table: such a load is merged, not swapped in."""

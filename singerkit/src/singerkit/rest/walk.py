@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
+from singerkit.checks.guards import EarlyEndError
 from singerkit.errors import SafetyStopError
 from singerkit.rest import selector
 from singerkit.rest.refusals import Sending
@@ -33,7 +34,7 @@ class Sender(Protocol):
         """Return an answer with its verdict."""
 
 
-class StopStreamError(Exception):
+class StopStreamError(EarlyEndError):
     """A rule of the row ends the stream: what was read stays, the bookmark does not move."""
 
 

@@ -122,7 +122,7 @@ class LogBased(ArrowStream):
     def write_changes(self, batch: pa.RecordBatch) -> None:
         """Write rows of changes as RECORD lines, which may say what they omit."""
         self._changes.write(batch)
-        self._tap.report.add(self.name, rows=batch.num_rows)
+        self._tap.report.add(self.name, read=batch.num_rows, written=batch.num_rows)
 
     # -- rows of a snapshot ----------------------------------------------------------------------------------------
 
