@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from singerkit.plugins import plugins
 from singerkit.rest.tap import RestTap
+from singerkit.settings.about import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def _section(one: Plugin) -> Iterator[str]:
     found = one.load()
     if isinstance(found, type) and issubclass(found, RestTap) and getattr(found, "endpoints", None):
         yield _streams(found)
-    yield _settings(found.config_jsonschema)
+    yield table(found.config_jsonschema)
 
 
 def _streams(tap: type[RestTap]) -> str:
@@ -55,14 +56,4 @@ def _streams(tap: type[RestTap]) -> str:
         marks = ", ".join(mark.field for mark in row.bookmarks) or "full load"
         parents = ", ".join(parent.stream for parent in row.parents)
         lines.append(f"| `{row.name}` | {', '.join(row.keys)} | {marks} | {parents} | {row.description} |")
-    return "\n".join(lines)
-
-
-def _settings(schema: dict[str, Any]) -> str:
-    lines = ["| setting | what it is |", "| --- | --- |"]
-    for name, prop in schema["properties"].items():
-        marks = " **required**" if name in schema.get("required", ()) else ""
-        marks += " *secret*" if prop.get("secret") else ""
-        default = f" Default: `{prop['default']}`." if prop.get("default") is not None else ""
-        lines.append(f"| `{name}`{marks} | {' '.join(prop.get('description', '').split())}{default} |")
     return "\n".join(lines)

@@ -156,8 +156,6 @@ class Shell:
         from singerkit.settings import read, secrets, words
         from singerkit.settings.files import Files
 
-        if not hasattr(self, "settings_class"):
-            return self._validate_rows(raise_errors=raise_errors)
         cast("Any", self).append_builtin_config(self.config_jsonschema)
         own = settings_schema(self.settings_class)["properties"]
         builtin = {name: prop for name, prop in self.config_jsonschema["properties"].items() if name not in own}
@@ -169,25 +167,6 @@ class Shell:
             raise words.settings_error(self.name, reading.errors)
         self.settings, self._config = reading.value, dict(reading.config)
         return list(reading.errors)
-
-    def _validate_rows(self, *, raise_errors: bool) -> list[str]:
-        from singer_sdk.plugin_base import JSONSchemaValidator
-
-        from singerkit.settings import fields, secrets
-        from singerkit.settings.texts import typed
-
-        schema = self.config_jsonschema
-        self._config = {name: typed(value, schema["properties"].get(name, {})) for name, value in self._config.items()}
-        cast("Any", self).append_builtin_config(schema)
-        secrets.hide(secrets.secret_values(self._config, schema))
-        errors = [
-            fields.explain(e, schema["properties"]) for e in JSONSchemaValidator(schema).iter_errors(self._config)
-        ]
-        if group := fields.missing_group(self._config, schema.get("x-settings-groups", ())):
-            errors.append(group)
-        if errors and raise_errors:
-            raise fields.settings_error(self.name, errors)
-        return errors
 
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Note the signal; a second one ends the process at once. singer-sdk drains in the handler and exits 0."""

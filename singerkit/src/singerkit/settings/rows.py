@@ -89,7 +89,10 @@ class Row:
 
 
 def rows(settings: type, defaults: object = None) -> tuple[Row, ...]:
-    """Return the rows of a settings class, in its order; `defaults` is a value of it whose fields are the defaults."""
+    """Return the rows of a settings class, its own before those that it inherits.
+
+    `defaults` is a value of the class, whose fields are the defaults then.
+    """
     found: tuple[Row, ...] = _rows(settings)
     if isinstance(defaults, settings):
         return tuple(dataclasses.replace(row, default=getattr(defaults, row.name)) for row in found)
@@ -99,7 +102,9 @@ def rows(settings: type, defaults: object = None) -> tuple[Row, ...]:
 @cache
 def _rows(settings: Any) -> tuple[Row, ...]:
     hints = get_type_hints(settings, include_extras=True)
-    return tuple(_row(settings, one, hints[one.name]) for one in dataclasses.fields(settings))
+    found = {one.name: _row(settings, one, hints[one.name]) for one in dataclasses.fields(settings)}
+    own_first = dict.fromkeys(name for cls in settings.__mro__ for name in vars(cls).get("__annotations__", ()))
+    return tuple(found[name] for name in own_first if name in found)
 
 
 def is_settings(kind: Any) -> TypeGuard[type]:

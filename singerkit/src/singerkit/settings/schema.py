@@ -17,6 +17,8 @@ from singerkit.settings.rows import ENABLED, TEXTUAL, Row, choices, label_of, me
 
 _JSON_TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "number"}
 _FORMATS = {"email": "email", "url": "uri", "date": "date-time", "time": "time"}
+GROUPS = frozenset({"select", "switch_group", "oauth", "ssh_tunnel"})
+"""The `x-kind` of settings that hold settings."""
 _SHOWN_KINDS = frozenset({"search", "textarea"})  # only a form tells them from a text
 
 
@@ -181,7 +183,12 @@ def _either(props: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def branches(prop: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Return the objects whose settings a setting may hold: itself, and each option or side of a switch; or none."""
+    """Return the objects whose settings a setting may hold: itself, and each option or side of a switch; or none.
+
+    An object that is one value to Meltano, such as singer-sdk's stream maps, has none.
+    """
+    if prop.get("x-kind") not in GROUPS:
+        return ()
     return [part for part in (prop, *prop.get("oneOf", ())) if "properties" in part]
 
 

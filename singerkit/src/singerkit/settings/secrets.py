@@ -16,7 +16,7 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 from singerkit.settings.kinds import sounds_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
 MASK = "***"
 _SHORTEST = 4  # below this a value is a word of the language, and replacing it would only blur the log
@@ -81,25 +81,6 @@ def guard_stderr() -> None:
     """Have what is written to stderr past the logs, by threads that die or by warnings, hold no secret either."""
     if not isinstance(sys.stderr, _RedactingStream):
         sys.stderr = _RedactingStream(sys.stderr)  # one for all who write
-
-
-def secret_values(config: Mapping[str, Any], schema: Mapping[str, Any]) -> set[str]:
-    """Return the texts of secret settings and the passwords inside addresses, in the forms that logs show them."""
-    return {form for value in _secrets(config, schema) for form in _forms(value) if len(form) >= _SHORTEST}
-
-
-def _secrets(config: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
-    for name, prop in schema.get("properties", {}).items():
-        value = config.get(name)
-        if isinstance(value, str):
-            if prop.get("secret"):
-                yield value
-            if "://" in value:
-                yield from passwords_in(value)
-        elif isinstance(value, dict) and prop.get("secret"):
-            yield from (str(v) for v in value.values() if v is not None)
-        elif isinstance(value, dict):
-            yield from _secrets(value, prop)
 
 
 def passwords_in(address: str) -> Iterator[str]:
