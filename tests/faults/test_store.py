@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -77,3 +78,62 @@ def test_path_below_a_file(tmp_path: Path) -> None:
 
     assert (ended.returncode, ended.stdout) == (7, b"")
     assert len(errors(ended)) == 1
+
+
+def test_folder_that_vanishes(tmp_path: Path) -> None:
+    """A table whose folder goes while the loader runs ends it with 7; no STATE leaves for rows that are nowhere."""
+    (tmp_path / "config.json").write_text(json.dumps({"path": str(tmp_path / "warehouse"), "batch_size_rows": 20}))
+    command = [sys.executable, "-m", "target_delta", "--config", str(tmp_path / "config.json")]
+
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as loader:
+        assert loader.stdin
+        assert loader.stdout
+        loader.stdin.write(lines(20, 10, 1))
+        loader.stdin.flush()
+        first = json.loads(loader.stdout.readline())
+        shutil.rmtree(tmp_path / "warehouse")
+        out, log = loader.communicate(lines(30, 10, 2))
+
+    assert first == {"bookmarks": {"s": 1}}
+    assert (loader.returncode, out) == (7, b"")
+    assert log.decode().count("ERROR") == 1
+    assert "the store failed (stream=s" in log.decode()
+    assert run(tmp_path, lines(2, 10, 3)).returncode == 0
+    assert DeltaTable(tmp_path / "warehouse" / "s").count() == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b'{"add": {"pa', "the table cannot be read"), (b"", "the newest entry of the table's log is empty")],
+    ids=["torn", "empty"],
+)
+def test_corrupt_log_entry(tmp_path: Path, content: bytes, words: str) -> None:
+    """A log entry that is torn or empty ends the run with 7 before anything is written; the table is as it was."""
+    assert run(tmp_path, lines(3, 10, 1)).returncode == 0
+    log = tmp_path / "warehouse" / "s" / "_delta_log"
+    before = sorted(log.iterdir())
+    (log / f"{len(before):020}.json").write_bytes(content)
+
+    ended = run(tmp_path, lines(3, 10, 2))
+
+    assert (ended.returncode, ended.stdout) == (7, b"")
+    assert len(errors(ended)) == 1
+    assert words in errors(ended)[0]
+    (log / f"{len(before):020}.json").unlink()
+    assert sorted(log.iterdir()) == before
+    assert DeltaTable(tmp_path / "warehouse" / "s").count() == 3
+
+
+def test_corrupt_entry_that_only_a_resume_reads(tmp_path: Path) -> None:
+    """A torn entry behind a checkpoint, which the table itself does not need, ends a resume with 7."""
+    assert run(tmp_path, lines(3, 10, 1)).returncode == 0
+    table = DeltaTable(tmp_path / "warehouse" / "s")
+    (entry,) = (path for path in (tmp_path / "warehouse" / "s" / "_delta_log").glob("*2.json"))
+    table.create_checkpoint()
+    entry.write_bytes(b'{"commitInfo": {"target-de')
+
+    ended = run(tmp_path, lines(3, 10, 2))
+
+    assert (ended.returncode, ended.stdout) == (7, b"")
+    assert "a file of the table cannot be read" in errors(ended)[0]
+    assert DeltaTable(tmp_path / "warehouse" / "s").count() == 3

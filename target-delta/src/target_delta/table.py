@@ -123,6 +123,16 @@ class Table:
             self.synced(snapshot.version)
         return snapshot
 
+    def _refuse_empty_entry(self, delta: DeltaTable) -> None:
+        """Stop behind a log entry that a power cut left without content: to delta-rs it is a commit of nothing."""
+        entry = f"_delta_log/{delta.version():020}.json"
+        if self.store.size(entry) == 0:
+            raise StoreError(
+                "the newest entry of the table's log is empty: what was committed there is lost",
+                remedy="remove the entry, and let the source send again what came since the one before",
+                stream=self.stream, path=self.store.uri, entry=entry,
+            )  # fmt: skip
+
     def _open(self) -> DeltaTable:
         try:
             delta = DeltaTable(self.store.uri, storage_options=self.store.options)
@@ -132,6 +142,7 @@ class Table:
             raise StoreError(
                 "the table cannot be read", remedy="look at its _delta_log", path=self.store.uri, why=first_line(error)
             ) from error
+        self._refuse_empty_entry(delta)
         named = delta.metadata().name
         if named and named != self.stream and named.casefold() == self.stream.casefold():
             raise SafetyStopError(

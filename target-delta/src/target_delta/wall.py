@@ -5,6 +5,7 @@ Takes what they raise; gives StoreError in one line. Lets everything else pass.
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ def store_errors(stream: str, path: str) -> Iterator[None]:
     except (OSError, DeltaError) as error:
         why = getattr(error, "strerror", None) or first_line(error)
         raise StoreError("the store failed", remedy=_REMEDY, stream=stream, path=path, why=why) from error
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, json.JSONDecodeError) as error:  # a data file; a log entry or a manifest
         raise StoreError(
-            "a data file cannot be read", remedy=_REMEDY, stream=stream, path=path, why=first_line(error)
+            "a file of the table cannot be read", remedy=_REMEDY, stream=stream, path=path, why=first_line(error)
         ) from error
