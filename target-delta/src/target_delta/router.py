@@ -76,7 +76,7 @@ class Router:
         self._release()
 
     def finish(self) -> None:
-        """The input has ended: write everything, let STATE leave, then say how the streams ended."""
+        """The input has ended: write everything, let STATE leave, then look after the tables."""
         for stream in self.streams.values():
             stream.finish()
         self.run.worker.settle()
@@ -89,6 +89,8 @@ class Router:
                 remedy="run the tap again; for a tap that sends it once, see the setting activate_version",
                 streams=" ".join(sorted(unfinished)),
             )
+        for stream in self.streams.values():
+            stream.look_after()
 
     def abandon(self) -> None:
         """End without writing anything more; a STATE whose records are in their tables by now still leaves."""

@@ -28,6 +28,7 @@ from target_delta.staging import Progress, clean, resume
 from target_delta.stale import Stale
 from target_delta.store import Store
 from target_delta.table import Table
+from target_delta.upkeep.maintain import Upkeep, after_run
 from target_delta.versions import version_keys
 from target_delta.wall import store_errors
 
@@ -210,6 +211,13 @@ class Stream:
         if appended and (not self._unmarked or not self.run.state):
             with store_errors(self.name, self._store.uri):
                 self._committer.end(self.run.bookmark(self.source))
+
+    def look_after(self) -> None:
+        """Keep the table fast, where this run wrote to it and the settings ask for it."""
+        chosen = self.run.settings
+        if chosen.compact_files and self.run.report.streams[self.name]["commits"]:
+            upkeep = Upkeep(self._layout(), chosen.vacuum_hours, chosen.compact_files)
+            after_run(self._committer.table, upkeep, self.run.worker.alive)
 
     def abandon(self) -> None:
         """Delete what no log and no manifest names; called once the worker has ended."""

@@ -34,6 +34,9 @@ def verb(act: Callable[..., None]) -> click.Command:
     return click.option("--path", help="The folder or address of the tables, in the place of the setting.")(command)
 
 
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
+
+
 @verb
 @click.argument("streams", nargs=-1)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="So many runs at most.")
@@ -57,7 +60,36 @@ def peek(chosen: Settings, stream: str, limit: int, columns: Sequence[str], *, a
         click.echo(line)
 
 
-VERBS: dict[str, click.Command] = {"history": history, "peek": peek}
+@verb
+@click.argument("streams", nargs=-1)
+@click.option("--vacuum-hours", type=click.IntRange(min=24), help="In the place of the setting.")
+@DRY_RUN
+def maintain(
+    chosen: Settings, streams: Sequence[str], vacuum_hours: int | None, *, dry_run: bool, as_json: bool
+) -> None:
+    """Compact small files of STREAMS (names or globs; all), write checkpoints, delete what nobody reads any more."""
+    from target_delta.upkeep.maintain import COLUMNS, Upkeep
+    from target_delta.upkeep.maintain import maintain as look_after
+    from target_delta.upkeep.tables import layout
+
+    upkeep = Upkeep(layout(chosen), vacuum_hours or chosen.vacuum_hours, dry_run=dry_run)
+    done = [look_after(table, table.committer(), upkeep) for table in _tables(chosen, streams)]
+    _show(done, COLUMNS, as_json=as_json)
+
+
+@verb
+@click.option("--run", required=True, help="The id of the run, as history and the report say it.")
+@click.option("--with-later", is_flag=True, help="Take back too what other runs and programs changed after it.")
+@DRY_RUN
+def rollback(chosen: Settings, run: str, *, with_later: bool, dry_run: bool, as_json: bool) -> None:
+    """Bring every table that a run wrote to back to the version before it, rows and bookmark together."""
+    from target_delta.upkeep import rollback as room
+
+    done = room.rollback(_tables(chosen, ()), run, with_later=with_later, dry_run=dry_run)
+    _show(done, room.COLUMNS, as_json=as_json)
+
+
+VERBS: dict[str, click.Command] = {"history": history, "peek": peek, "maintain": maintain, "rollback": rollback}
 
 
 def _tables(chosen: Settings, streams: Sequence[str]) -> list[Found]:
