@@ -19,6 +19,7 @@ from target_delta.batches import ROWS, delete, read_batches
 from target_delta.schema import stream_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from target_delta.errors import InvalidRecordError
@@ -78,7 +79,7 @@ def message(kind: str, *files: Path | str, **more: Any) -> dict[str, Any]:
 
 def rows(of: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of a BATCH message."""
-    batches = list(read_batches(of, SCHEMA))
+    batches = [parsed.rows for parsed in read_batches(of, SCHEMA)]
     assert all(batch.schema == SCHEMA.arrow for batch in batches)
     return [row for batch in batches for row in batch.to_pylist()]
 
@@ -142,7 +143,8 @@ def test_several_files_and_row_groups(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": range(ROWS + 1)}), tmp_path / "a.parquet", row_group_size=1000)
     pq.write_table(pa.table({"id": [-1]}), tmp_path / "b.parquet")
 
-    batches = list(read_batches(message("parquet", tmp_path / "a.parquet", tmp_path / "b.parquet"), SCHEMA))
+    of = message("parquet", tmp_path / "a.parquet", tmp_path / "b.parquet")
+    batches = [parsed.rows for parsed in read_batches(of, SCHEMA)]
 
     assert max(batch.num_rows for batch in batches) <= ROWS
     assert [number for batch in batches for number in batch["id"].to_pylist()] == [*range(ROWS + 1), -1]
@@ -232,15 +234,49 @@ def test_bad_record_in_json_lines(tmp_path: Path) -> None:
     batches = list(read_batches(message("jsonl", tmp_path / "one.jsonl"), SCHEMA, None, bad.append))
 
     assert [error.column for error in bad] == ["id"]
-    assert sum(batch.num_rows for batch in batches) == 2
+    assert sum(batch.rows.num_rows for batch in batches) == 2
 
 
-def test_batch_cannot_omit(tmp_path: Path) -> None:
-    """Only RECORD lines can leave a stored value as it is."""
-    (tmp_path / "one.jsonl").write_bytes(b'{"id": 1, "_sdc_omitted": ["note"]}\n')
+OMITTING = pa.table({"id": [1, 2], "_sdc_omitted": [["note"], None]})
+AS_TEXT = pa.table({"id": [1, 2], "_sdc_omitted": ['["note"]', None]})
 
-    with pytest.raises(SafetyStopError, match="cannot omit"):
-        rows(message("jsonl", tmp_path / "one.jsonl"))
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda file: file.write_bytes(b'{"id": 1, "_sdc_omitted": ["note"]}\n{"id": 2}\n') and "jsonl",
+        lambda file: pq.write_table(OMITTING, file) or "parquet",
+        lambda file: pq.write_table(AS_TEXT, file) or "parquet",
+    ],
+    ids=["jsonl", "parquet", "parquet with JSON texts"],
+)
+def test_rows_that_omit_columns(write: Callable[[Path], str], tmp_path: Path) -> None:
+    """A row of a file omits columns as a RECORD does, by their names in `_sdc_omitted`."""
+    kind = write(tmp_path / "file")
+
+    (parsed,) = read_batches(message(kind, tmp_path / "file"), SCHEMA)
+
+    assert parsed.omitted is not None
+    assert parsed.omitted.to_pylist() == [["note"], None]
+    assert parsed.rows.schema == SCHEMA.arrow
+    assert parsed.undeclared == ()
+
+
+def test_names_of_omitted_columns_that_are_none(tmp_path: Path) -> None:
+    """What `_sdc_omitted` holds must be names."""
+    pq.write_table(pa.table({"id": [1], "_sdc_omitted": ["note"]}), tmp_path / "file")
+
+    with pytest.raises(SafetyStopError, match="no array of column names"):
+        list(read_batches(message("parquet", tmp_path / "file"), SCHEMA))
+
+
+def test_columns_that_the_schema_does_not_declare(tmp_path: Path) -> None:
+    """A column of a file that no column takes is passed over and named."""
+    pq.write_table(INFERRED, tmp_path / "file")
+
+    (parsed,) = read_batches(message("parquet", tmp_path / "file"), SCHEMA)
+
+    assert parsed.undeclared == ("unknown",)
 
 
 @pytest.mark.parametrize(("asked", "left"), [(True, False), (False, True), (None, True), ("true", True)])

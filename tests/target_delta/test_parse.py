@@ -217,10 +217,12 @@ def test_envelope_that_says_nonsense(envelope: dict[str, str]) -> None:
         parse(schema_of(c=INTEGER), '{"c": 1}', **envelope)
 
 
-@pytest.mark.parametrize("declared", [False, True])
-def test_omitted_columns(declared: bool) -> None:
-    """`_sdc_omitted` names the columns whose stored value stays; it is a column where SCHEMA declares it."""
-    more = {"_sdc_omitted": {"type": "array", "items": {"type": "string"}}} if declared else {}
+@pytest.mark.parametrize(
+    "declared", [None, {"type": "array", "items": TEXT}, {"type": ["null", "array"]}], ids=["not", "list", "JSON text"]
+)
+def test_omitted_columns(declared: dict[str, Any] | None) -> None:
+    """`_sdc_omitted` names the columns whose stored value stays; where SCHEMA declares it, it is a column as well."""
+    more = {} if declared is None else {"_sdc_omitted": declared}
     lines = (
         b'{"type": "RECORD", "stream": "s", "record": {"c": 1, "_sdc_omitted": ["d"]}}\n'
         b'{"type": "RECORD", "stream": "s", "record": {"c": 2}}\n'
@@ -230,7 +232,22 @@ def test_omitted_columns(declared: bool) -> None:
 
     assert parsed.omitted is not None
     assert parsed.omitted.to_pylist() == [["d"], None]
-    assert ("_sdc_omitted" in parsed.rows.schema.names) == declared
+    assert ("_sdc_omitted" in parsed.rows.schema.names) == (declared is not None)
+
+
+@pytest.mark.parametrize("odd", ["", '{"c": 1.0}\n'], ids=["all in bulk", "one by one"])
+def test_undeclared_properties_are_named_once(odd: str) -> None:
+    """What no column takes is passed over, and named where it first comes, at any depth; the values are the same."""
+    schema = schema_of(c=INTEGER, p=PERSON, l={"type": "array", "items": PERSON})
+    lines = f'{odd}{{"c": 1, "p": {{"name": "a", "age": 3}}, "l": [{{"x": 1}}], "new": "b"}}\n{{"c": 2}}\n'.encode()
+    parser = RecordParser(schema, bare=True)
+
+    first, second = parser.parse(lines), parser.parse(lines)
+
+    assert first.undeclared == ("p.age", "l.x", "new")
+    assert second.undeclared == ()
+    assert first.rows == second.rows
+    assert first.rows.column("c").to_pylist()[-2:] == [1, 2]
 
 
 @pytest.mark.parametrize("record", ["{}", '{"id": null}'])

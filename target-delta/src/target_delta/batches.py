@@ -1,6 +1,6 @@
-"""BATCH messages -> record batches, read file by file and piece by piece.
+"""BATCH messages -> rows, read file by file and piece by piece.
 
-Takes the message and the stream's schema; gives batches that conform to it. Refuses an encoding it does not know, and
+Takes the message and the stream's schema; gives rows that conform to it. Refuses an encoding it does not know, and
 a file that is not there or not what the message says.
 """
 
@@ -19,7 +19,8 @@ from singerkit.errors import CredentialsError, SafetyStopError, SettingsError
 from target_delta.conform import fit
 from target_delta.exact import RefusedError, reader
 from target_delta.jsontext import json_texts
-from target_delta.parse import OMITTED, RecordParser
+from target_delta.omitted import OMITTED, names_of
+from target_delta.parse import Parsed, RecordParser
 from target_delta.typed import from_text
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from target_delta.columns import Column
     from target_delta.schema import StreamSchema
 
-    Batches = Generator[pa.RecordBatch, None, None]
+    Batches = Generator[Parsed, None, None]
 
 ROWS = 1 << 16  # a piece of a Parquet file
 BLOCK = 1 << 20  # bytes of JSON Lines
@@ -50,8 +51,8 @@ def read_batches(
     schema: StreamSchema,
     storage_options: Mapping[str, Any] | None = None,
     on_invalid: OnInvalid | None = None,
-) -> Iterator[pa.RecordBatch]:
-    """Return the rows of a BATCH message's files, in order, with the schema's columns.
+) -> Iterator[Parsed]:
+    """Return the rows of a BATCH message's files, in order, with the schema's columns and what each row omits.
 
     Files are read piece by piece: memory is bounded by a row group or an Arrow batch, whatever the size of a file.
     """
@@ -142,16 +143,9 @@ def _jsonl(path: UPath, schema: StreamSchema, on_invalid: OnInvalid | None) -> B
             end = whole.rfind(b"\n") + 1
             rest = whole[end:]
             if end:
-                yield _parsed(parser, whole[:end], schema, on_invalid)
+                yield parser.parse(whole[:end], on_invalid)
         if rest:
-            yield _parsed(parser, rest, schema, on_invalid)
-
-
-def _parsed(parser: RecordParser, lines: bytes, schema: StreamSchema, on_invalid: OnInvalid | None) -> pa.RecordBatch:
-    parsed = parser.parse(lines, on_invalid)
-    if parsed.omitted is not None:
-        raise _cannot_omit(schema)
-    return parsed.rows
+            yield parser.parse(rest, on_invalid)
 
 
 def _plain(file: IO[bytes]) -> Any:
@@ -163,18 +157,18 @@ def _plain(file: IO[bytes]) -> Any:
     return pa.CompressedInputStream(file, "zstd") if magic == b"\x28\xb5\x2f\xfd" else pa.PythonFile(file, mode="r")
 
 
-def _columns(batch: pa.RecordBatch, schema: StreamSchema) -> pa.RecordBatch:
+def _columns(batch: pa.RecordBatch, schema: StreamSchema) -> Parsed:
     """Return the batch with the schema's columns, each with its values unchanged; one that is absent is NULL."""
     present = {name: index for index, name in enumerate(batch.schema.names)}
-    if OMITTED in present and OMITTED not in schema.arrow.names:
-        raise _cannot_omit(schema)
     arrays = [
         _column(batch.column(present[column.name]), column)
         if column.name in present
         else pa.nulls(batch.num_rows, column.type)
         for column in schema.columns
     ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema.arrow)
+    omitted = names_of(batch.column(present[OMITTED])) if OMITTED in present else None
+    undeclared = tuple(name for name in present if name not in schema.arrow.names and name != OMITTED)
+    return Parsed(pa.RecordBatch.from_arrays(arrays, schema=schema.arrow), omitted=omitted, undeclared=undeclared)
 
 
 def _column(array: pa.Array, column: Column) -> pa.Array:
@@ -204,13 +198,6 @@ def _read(texts: pa.StringArray, column: Column) -> pa.Array:
 
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _cannot_omit(schema: StreamSchema) -> SafetyStopError:
-    return SafetyStopError(
-        f"a BATCH cannot omit columns row by row ({OMITTED})",
-        remedy="let the tap send such rows as RECORD", stream=schema.stream,
-    )  # fmt: skip
 
 
 _READERS: Mapping[str, Callable[[UPath, StreamSchema, OnInvalid | None], Batches]] = {

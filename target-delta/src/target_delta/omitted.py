@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from singerkit.errors import SafetyStopError
 from target_delta.keys import group_numbers, last_per_key
 
 if TYPE_CHECKING:
@@ -22,12 +24,35 @@ if TYPE_CHECKING:
     Masks = Mapping[str, NDArray[np.bool_]]
     """For each column that is omitted anywhere, which rows omit it."""
 
+OMITTED = "_sdc_omitted"
+"""The property of a record that names the columns whose stored value stays."""
+NAMES = pa.list_(pa.string())
 COLUMN = "\x00omitted"  # beside the rows while they wait; no stream's column can have this name
+
+_LIST = msgspec.json.Decoder(list[str] | None)
+
+
+def names_of(column: pa.Array) -> pa.Array | None:
+    """Return the names that each row omits, or None where no row omits any; lists of texts, or JSON texts of them."""
+    if column.null_count == len(column):
+        return None
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        return column.cast(NAMES)
+    texts: list[str | None] = column.cast(pa.string()).to_pylist()
+    try:
+        return pa.array([None if text is None else _LIST.decode(text) for text in texts], NAMES)
+    except msgspec.MsgspecError as error:
+        raise SafetyStopError(f"{OMITTED} is no array of column names", remedy="correct the tap") from error
 
 
 def with_omitted(rows: pa.RecordBatch, omitted: pa.Array | None) -> pa.RecordBatch:
     """Return the rows with what they omit beside them, where they omit anything."""
-    return rows if omitted is None else rows.append_column(COLUMN, omitted.cast(pa.list_(pa.string())))
+    return rows if omitted is None else rows.append_column(COLUMN, omitted.cast(NAMES))
+
+
+def without_omitted(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the rows alone, for a loader that keeps no stored value."""
+    return rows.drop_columns([COLUMN]) if COLUMN in rows.schema.names else rows
 
 
 def folded(table: pa.Table, keys: Sequence[str]) -> tuple[pa.Table, Masks]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,17 +17,20 @@ import pyarrow as pa
 from target_delta import temporal
 from target_delta.careful import CarefulReader, OnInvalid
 from target_delta.columns import Column
+from target_delta.omitted import NAMES, OMITTED, names_of
 from target_delta.typed import arrays_of, record_type
+from target_delta.undeclared import undeclared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_delta.schema import StreamSchema
 
-OMITTED = "_sdc_omitted"
+    Decode = Callable[[bytes], list[Any]]
+
 _FEW = 32  # rows: fewer are read one by one rather than halved again
 _INSTANT = pa.timestamp("us", "UTC")
-_NAMES = Column(OMITTED, "list", pa.list_(pa.string()), (Column("element", "string", pa.string()),))
+_NAMES = Column(OMITTED, "list", NAMES, (Column("element", "string", pa.string()),))
 _UNFIT = (ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 
 
@@ -36,13 +39,14 @@ class Parsed:
     """Rows of one stream, and what stood beside them, where any line has it; each array is as long as `rows`.
 
     `extracted_at`: the envelope's time_extracted; `omitted`: the columns whose stored value stays; `version`: of the
-    table, as singer-sdk's taps number it.
+    table, as singer-sdk's taps number it. `undeclared`: properties that no column takes; a parser says them once.
     """
 
     rows: pa.RecordBatch
     extracted_at: pa.Array | None = None
     omitted: pa.Array | None = None
     version: pa.Array | None = None
+    undeclared: tuple[str, ...] = ()
 
 
 class RecordParser:
@@ -58,7 +62,9 @@ class RecordParser:
         self._columns = schema.columns if OMITTED in schema.arrow.names else (*schema.columns, _NAMES)
         self._careful = CarefulReader(schema.stream, self._columns, schema.keys, bare=bare)
         self._typed: _Typed | None = None
-        self._omitted = self._columns.index(_NAMES) if _NAMES in self._columns else None
+        self._omitted = [column.name for column in self._columns].index(OMITTED)
+        self._watches = True
+        """Whether no property has come yet that no column takes; a decoder that refuses them is as fast as another."""
 
     def parse(self, lines: bytes, on_invalid: OnInvalid | None = None, *, rows: int | None = None) -> Parsed:
         """Return the rows of the lines; a bad line goes to `on_invalid` and is left out, or is raised.
@@ -69,26 +75,29 @@ class RecordParser:
         if self._typed is None:
             self._typed = _Typed(self._columns, _order(lines, bare=self._bare), bare=self._bare)
         count = lines.removesuffix(b"\n").count(b"\n") + 1 if rows is None else rows
-        if (whole := self._bulk(lines, count)) is not None:
+        if self._watches and (whole := self._bulk(self._typed.watch, lines, count)) is not None:
             return whole
+        if (whole := self._bulk(self._typed.decode, lines, count)) is not None:
+            return replace(whole, undeclared=self._undeclared(lines.split(b"\n")))
         return _joined(self._parts([line for line in lines.split(b"\n") if line.strip()], 0, on_invalid))
 
     def _parts(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> list[Parsed]:
         if len(lines) <= _FEW:
             return [self._one_by_one(lines, start, on_invalid)]
-        if (parsed := self._bulk(b"\n".join(lines), len(lines))) is not None:
+        decode = None if self._typed is None else self._typed.decode
+        if (parsed := self._bulk(decode, b"\n".join(lines), len(lines))) is not None:
             return [parsed]
         half = len(lines) // 2
         first = self._parts(lines[:half], start, on_invalid)
         return [*first, *self._parts(lines[half:], start + half, on_invalid)]
 
-    def _bulk(self, lines: bytes, count: int) -> Parsed | None:
+    def _bulk(self, decode: Decode | None, lines: bytes, count: int) -> Parsed | None:
         """Return the rows of all lines, or None where one of them is not what the strict types take."""
-        if self._typed is None or self._typed.decode is None:
+        if self._typed is None or decode is None:
             return None
         try:
             with _uncollected():
-                messages = self._typed.decode(lines)
+                messages = decode(lines)
                 if len(messages) != count:  # two on one line, or one on two: the decoder looks at white space alone
                     return None
                 records, extracted, version = self._envelopes(messages)
@@ -97,6 +106,12 @@ class RecordParser:
             return None
         parsed = self._parsed(arrays, extracted, version)
         return None if any(parsed.rows.column(key).null_count for key in self._schema.keys) else parsed
+
+    def _undeclared(self, lines: Sequence[bytes]) -> tuple[str, ...]:
+        """Return the names of properties that no column takes, the first time that any come."""
+        names = undeclared(lines, self._columns, bare=self._bare) if self._watches else ()
+        self._watches = self._watches and not names
+        return names
 
     def _envelopes(self, messages: list[Any]) -> tuple[Sequence[Any], pa.Array | None, pa.Array | None]:
         """Return the records, and what the envelopes say beside them, or None where none says it."""
@@ -115,13 +130,17 @@ class RecordParser:
         rows = self._careful.read(lines, start, on_invalid)
         arrays = [pa.array([row.values[column.name] for row in rows], column.type) for column in self._columns]
         extracted = pa.array([row.extracted_at for row in rows], _INSTANT)
-        return self._parsed(arrays, extracted, pa.array([row.version for row in rows], pa.int64()))
+        parsed = self._parsed(arrays, extracted, pa.array([row.version for row in rows], pa.int64()))
+        return replace(parsed, undeclared=self._undeclared(lines))
 
     def _parsed(self, arrays: list[pa.Array], extracted: pa.Array | None, version: pa.Array | None) -> Parsed:
-        omitted = None if self._omitted is None else arrays[self._omitted]
+        omitted = names_of(arrays[self._omitted])
         rows = pa.RecordBatch.from_arrays(arrays[: len(self._schema.columns)], schema=self._schema.arrow)
-        beside = (extracted, omitted, version)
-        return Parsed(rows, *(None if one is None or one.null_count == len(one) else one for one in beside))
+        return Parsed(rows, _said(extracted), _said(omitted), _said(version))
+
+
+def _said(array: pa.Array | None) -> pa.Array | None:
+    return None if array is None or array.null_count == len(array) else array
 
 
 @contextmanager
@@ -148,7 +167,10 @@ class _Typed:
         places = {column.name: place for place, column in enumerate(ordered)}
         self._places = [places[column.name] for column in columns]
         self._arrays = arrays_of(ordered)
-        self.decode = _decoder(ordered, bare=bare)
+        self.decode = _decoder(ordered, bare=bare, strict=False)
+        """Passes over a property that no column takes; None where a column's name has no place in a struct."""
+        self.watch = _decoder(ordered, bare=bare, strict=True)
+        """Refuses a property that no column takes."""
 
     def arrays(self, records: Sequence[Any]) -> list[pa.Array]:
         """Return one array a column, in the order of the columns."""
@@ -166,9 +188,9 @@ def _order(lines: bytes, *, bare: bool) -> Mapping[str, int]:
         return {}
 
 
-def _decoder(columns: Sequence[Column], *, bare: bool) -> Callable[[bytes], list[Any]] | None:
-    """Return the function that decodes lines strictly, or None where a column's name has no place in a struct."""
-    record = record_type(columns)
+def _decoder(columns: Sequence[Column], *, bare: bool, strict: bool) -> Decode | None:
+    """Return the function that decodes lines, or None where a column's name has no place in a struct."""
+    record = record_type(columns, strict=strict)
     if record is None:
         return None
     if bare:
@@ -181,12 +203,15 @@ def _decoder(columns: Sequence[Column], *, bare: bool) -> Callable[[bytes], list
 def _joined(parts: Sequence[Parsed]) -> Parsed:
     """Return the parts as one; a part without an array beside its rows has NULL there."""
     rows = pa.concat_batches([part.rows for part in parts])
-    beside = []
-    for name, kind in (("extracted_at", _INSTANT), ("omitted", _NAMES.type), ("version", pa.int64())):
+    names = dict.fromkeys(name for part in parts for name in part.undeclared)
+
+    def beside(name: str, kind: pa.DataType) -> pa.Array | None:
         arrays = [getattr(part, name) for part in parts]
-        filled = [
-            pa.nulls(part.rows.num_rows, kind) if array is None else array
-            for part, array in zip(parts, arrays, strict=True)
-        ]
-        beside.append(None if all(array is None for array in arrays) else pa.concat_arrays(filled))
-    return Parsed(rows, *beside)
+        if all(array is None for array in arrays):
+            return None
+        pairs = zip(parts, arrays, strict=True)
+        return pa.concat_arrays([pa.nulls(len(part.rows), kind) if one is None else one for part, one in pairs])
+
+    return Parsed(
+        rows, beside("extracted_at", _INSTANT), beside("omitted", NAMES), beside("version", pa.int64()), tuple(names)
+    )

@@ -30,8 +30,6 @@ _LOGGER = logging.getLogger("target-delta")
 PROGRESS_S = 30.0  # between two lines of the log on a long run
 LOOK_S = 0.5  # how often the ages of the batches are looked at
 CALM_S = 5.0  # between two commits of a stream that a pause of the input causes
-BASE_MB = 160  # what the process weighs before it holds a row
-COPIES = 4  # of a batch that exist at once while it is sorted out and written
 
 
 class Router:
@@ -46,7 +44,6 @@ class Router:
         self._schemas: dict[str, bytes] = {}
         """The SCHEMA line that holds, by the tap's stream: one that repeats it costs nothing."""
         self._looked_at = self._told_at = run.clock()
-        self._ceiling = max(16, (run.settings.max_memory_mb - BASE_MB) // COPIES) << 20
 
     def take(self, piece: Records | Other) -> str:
         """Take one piece of the input, in its order, and return the type of its messages."""
@@ -132,14 +129,14 @@ class Router:
 
     def _set_aside(self, stream: Stream) -> None:
         """Take invalid records to the quarantine; a STATE behind them waits for that table too."""
-        if not stream.invalid:
+        if not stream.intake.invalid:
             return
         name = quarantine_name(stream.name)
         if name not in self.streams:
             self.streams[name] = Stream(self.run, quarantine_schema(stream.name), name, method="append-only")
-        self.streams[name].take_rows(quarantined(stream.invalid, run=self.run.id, now=datetime.now(UTC)))
-        self.run.report.add(stream.name, quarantined=len(stream.invalid))
-        stream.invalid.clear()
+        self.streams[name].take_rows(quarantined(stream.intake.invalid, run=self.run.id, now=datetime.now(UTC)))
+        self.run.report.add(stream.name, quarantined=len(stream.intake.invalid))
+        stream.intake.invalid.clear()
 
     def _take_state(self, message: Mapping[str, Any]) -> None:
         value = message.get("value")
@@ -166,16 +163,15 @@ class Router:
             raise RecordBeforeSchemaError(name) from None
 
     def _look(self) -> None:
-        """Write what is too old, and the largest batches while all together are over the ceiling."""
+        """Write what is too old."""
         now = self.run.clock()
-        if now - self._looked_at >= LOOK_S:
-            self._looked_at = now
-            self._tell(now)
-            for stream in self.streams.values():
-                if stream.age_s(now) >= self.run.settings.max_batch_age_s:
-                    stream.flush()
-        while sum(stream.buffer.bytes for stream in self.streams.values()) > self._ceiling:
-            max(self.streams.values(), key=lambda stream: stream.buffer.bytes).flush()
+        if now - self._looked_at < LOOK_S:
+            return
+        self._looked_at = now
+        self._tell(now)
+        for stream in self.streams.values():
+            if stream.age_s(now) >= self.run.settings.max_batch_age_s:
+                stream.flush()
 
     def _tell(self, now: float) -> None:
         if now - self._told_at >= PROGRESS_S:

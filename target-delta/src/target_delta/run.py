@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_delta.ledger import Ledger
+from target_delta.memory import Memory
+from target_delta.overflow import Overflow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,6 +34,10 @@ class Run:
     ledger: Ledger = field(default_factory=Ledger)
     state: Mapping[str, Any] = field(default_factory=dict)
     """The newest STATE that came."""
+    overflow: Overflow = field(default_factory=Overflow)
+
+    def __post_init__(self) -> None:
+        self.memory = Memory(self.settings.max_memory_mb)
 
     def bookmark(self, stream: str) -> Any:
         """Return what the newest STATE says about a stream, or None."""

@@ -32,16 +32,17 @@ if TYPE_CHECKING:
 _CAST_EXACTLY = r"^[+-]?[0-9.]{1,38}$"
 
 
-def record_type(columns: Sequence[Column]) -> type[msgspec.Struct] | None:
+def record_type(columns: Sequence[Column], *, strict: bool = False) -> type[msgspec.Struct] | None:
     """Return the struct that decodes an object with these columns, or None where a name has no place in a struct.
 
-    Field i is column i; absent and null are both None, or the text `null` where the JSON text itself is kept.
+    A strict one refuses a property that is no column. Field i is column i; absent and null are both None, or the
+    text `null` where the JSON text itself is kept.
     """
     if any(awkward(name) for column in columns for name in _names(column)):
         return None
-    fields = [(f"f{index}", *_field(column)) for index, column in enumerate(columns)]
+    fields = [(f"f{index}", *_field(column, strict=strict)) for index, column in enumerate(columns)]
     rename = {f"f{index}": column.name for index, column in enumerate(columns)}
-    return msgspec.defstruct("Record", fields, rename=rename, gc=False)
+    return msgspec.defstruct("Record", fields, rename=rename, gc=False, forbid_unknown_fields=strict)
 
 
 def arrays_of(columns: Sequence[Column]) -> Callable[[Sequence[msgspec.Struct]], list[pa.Array]]:
@@ -64,15 +65,15 @@ def _names(column: Column) -> list[str]:
     return [column.name, *(name for child in column.children for name in _names(child))]
 
 
-def _field(column: Column) -> tuple[Any, Any]:
+def _field(column: Column, *, strict: bool) -> tuple[Any, Any]:
     """Return the type that admits exactly what the column admits, and the value of an absent property."""
     match column.kind:
         case "decimal" | "json" | "scalar":
             return Raw, Raw(NULL)
         case "struct":
-            return record_type(column.children) | None, None  # type: ignore[operator]  # awkward names ended above
+            return record_type(column.children, strict=strict) | None, None  # type: ignore[operator]  # awkward names ended above
         case "list":
-            return list[_field(column.children[0])[0]] | None, None  # type: ignore[misc]  # a type made at run time
+            return list[_field(column.children[0], strict=strict)[0]] | None, None  # type: ignore[misc]  # a type made at run time
         case _:
             return _VALUES.get(column.kind, str | None), None
 

@@ -1,0 +1,76 @@
+"""How the rows of one stream reach its table, by the settings and its SCHEMA.
+
+Takes a run and a stream's store; gives loaders. Refuses a method that needs keys for a stream without.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from singerkit.errors import SettingsError
+from target_delta.files import Layout
+from target_delta.full_load import Stager
+from target_delta.loaders import Appender, Loader, Upserter
+from target_delta.stale import Stale
+from target_delta.versions import version_keys
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from target_delta.commit import Committer
+    from target_delta.resume import Resume
+    from target_delta.run import Run
+    from target_delta.schema import StreamSchema
+    from target_delta.settings import LoadMethod
+    from target_delta.staging import Staging
+
+
+@dataclass(frozen=True)
+class Loading:
+    """Makes the loaders of one stream."""
+
+    run: Run
+    committer: Committer
+    method: LoadMethod
+    resume: Resume | None
+    """What leaves out rows that the table has from a run that was cut short."""
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether the rows of the run replace the table even if no ACTIVATE_VERSION says so."""
+        return self.method in {"overwrite", "overwrite-stale"}
+
+    def into_table(self, schema: StreamSchema, columns: pa.Schema) -> Loader:
+        """Return what takes rows of these columns into the table itself."""
+        if self.method != "upsert":
+            return Appender(self.committer, columns, self._layout(), self.resume)
+        self._refuse_no_keys(schema)
+        hard = self.run.settings.hard_delete
+        return Upserter(self.committer, columns, schema.keys, self._layout(), hard, version_keys(schema))
+
+    def aside(self, schema: StreamSchema, columns: pa.Schema, staging: Staging, *, whole: bool) -> Stager:
+        """Return what stages rows of a full load; `whole` where every row of it comes this way."""
+        layout, hard = self._layout(), self.run.settings.hard_delete
+        stale = self._stale(schema, layout) if self.method == "overwrite-stale" else None
+        return Stager(self.committer, columns, schema.keys, layout, staging, whole, hard, stale)
+
+    def _stale(self, schema: StreamSchema, layout: Layout) -> Stale:
+        self._refuse_no_keys(schema)
+        chosen, store, alive = self.run.settings, self.committer.table.store, self.run.worker.alive
+        threshold, hard = chosen.stale_threshold, chosen.hard_delete
+        return Stale(store, schema.stream, schema.keys, layout, alive, threshold, hard, self.run.started)
+
+    def _layout(self) -> Layout:
+        chosen = self.run.settings
+        level = 1 if chosen.compression in {"zstd", "gzip"} else None
+        size = chosen.file_size_mb << 20
+        return Layout(chosen.compression, level, size, chosen.row_group_rows, chosen.dictionary_share)
+
+    def _refuse_no_keys(self, schema: StreamSchema) -> None:
+        if not schema.keys:
+            raise SettingsError(
+                f"load_method is {self.method} for a stream that has no keys",
+                remedy="give it append-only by its name: load_method: {<stream>: append-only}",
+                stream=schema.stream,
+            )
