@@ -126,7 +126,7 @@ class Account:
 
     def rows(self, path: str) -> dict[tuple[Any, ...], Row]:
         """Return the records of all repositories at a path, or below it, by repository and id."""
-        found = {}
+        found: dict[tuple[Any, ...], Row] = {}
         for one in self.repositories.values():
             for at, rows in one.lists.items():
                 if re.fullmatch(path, at) and not (one.empty and at == "commits"):
@@ -187,7 +187,7 @@ class Account:
 
     def _pull(self, one: Repository) -> Row:
         at, number = self.now(), len(one.lists["pulls"]) + 1
-        more = {"created_at": at, "updated_at": at, "merged_at": None, "user": user(self.serial), "labels": []}
+        more: Row = {"created_at": at, "updated_at": at, "merged_at": None, "user": user(self.serial), "labels": []}
         return self._row(one, "pulls", number=number, title="a change", state="open", draft=False, **more)
 
     def _commit(self, one: Repository) -> Row:

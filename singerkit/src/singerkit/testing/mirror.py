@@ -64,6 +64,8 @@ class Mirror:
         for column, path in self.endpoint.lifted.items():
             for number, row in enumerate(rows, 1):
                 put(row, path, sample(self.schema["properties"][column], number, column))
+        if self.endpoint.keys and {*self.endpoint.keys} <= given:
+            return rows[:1]  # the parent is the key: it has one such record
         return rows[::-1] if any(mark.order == "desc" for mark in self.endpoint.bookmarks[:1]) else rows
 
     def answer(self, asked: Asked) -> Reply:

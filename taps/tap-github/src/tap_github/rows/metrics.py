@@ -31,10 +31,10 @@ def _traffic(name: str, path: str, key: str, **more: Any) -> Endpoint:
     )
 
 
-def _statistics(name: str, keys: Sequence[str], **more: Any) -> Endpoint:
+def _statistics(name: str, path: str, keys: Sequence[str], **more: Any) -> Endpoint:
     return of_repository(
         name,
-        f"/stats/{name.removesuffix('_stats')}",
+        f"/stats/{path}",
         "Metadata: read",
         keys=("repository_id", *keys),
         pages=Single(),
@@ -84,22 +84,35 @@ ENDPOINTS = (
     ),
     _statistics(
         "contributor_stats",
+        "contributors",
         ("author_id",),
         lifted={"author_id": "author.id"},
         only_if=(Condition(field="author.id", is_="present"),),
         description="One row an author with commits, additions and deletions by week.",
     ),
-    _statistics("commit_activity_stats", ("week",), description="One row a week of the last year, commits by day."),
+    _statistics(
+        "commit_activity_stats",
+        "commit_activity",
+        ("week",),
+        description="One row a week of the last year, commits by day.",
+    ),
     _statistics(
         "code_frequency_stats",
+        "code_frequency",
         ("week",),
         columns=("week", "additions", "deletions"),
         description="One row a week with additions and deletions.",
         warnings=("The vendor computes it for repositories of at most 10,000 commits.",),
     ),
-    _statistics("participation_stats", (), description="One row a repository: commits of all, and of its owner."),
+    _statistics(
+        "participation_stats",
+        "participation",
+        (),
+        description="One row a repository: commits of all, and of its owner, by week.",
+    ),
     _statistics(
         "punch_card_stats",
+        "punch_card",
         ("day", "hour"),
         columns=("day", "hour", "commits"),
         description="One row an hour of the week with its commits.",

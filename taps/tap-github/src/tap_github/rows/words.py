@@ -39,7 +39,7 @@ ABSENT = (
 )
 """What a repository without such records answers: no rows, and no error."""
 
-COMPUTED = Rule(action="retry", status=202, wait_s=3)
+COMPUTED = Rule(action="retry", status=202)
 """Statistics are computed when they are first asked for: https://docs.github.com/en/rest/metrics/statistics."""
 
 GRAPHQL = (
