@@ -19,11 +19,22 @@ if TYPE_CHECKING:
 
 HBA = """
 local all all trust
+host replication all 127.0.0.1/32 trust
 host all guarded 127.0.0.1/32 scram-sha-256
 host all barred 127.0.0.1/32 reject
 host all all 127.0.0.1/32 trust
 """
 """Who may connect: `guarded` with a password, `barred` not at all, all others without one."""
+
+LOGICAL = {
+    "wal_level": "logical",
+    "max_replication_slots": "20",
+    "max_wal_senders": "20",
+    "max_prepared_transactions": "5",
+    "synchronous_commit": "on",
+}
+"""What lets the log be decoded, and a commit be in it at once."""
+DROP_SLOTS = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{}'"
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,10 @@ def server() -> Iterator[embedded.Server]:
     Not in pytest's own temporary folder: every new pytest of this user takes away the rights that the server needs.
     """
     files = {"pg_hba.conf": HBA}
-    with tempfile.TemporaryDirectory(prefix="postgres-") as folder, embedded.start(folder, files=files) as running:
+    with (
+        tempfile.TemporaryDirectory(prefix="postgres-") as folder,
+        embedded.start(folder, files=files, options=LOGICAL) as running,
+    ):
         yield running
 
 
@@ -65,4 +79,5 @@ def database(server: embedded.Server) -> Iterator[Database]:
     name = f"test_{uuid.uuid4().hex[:12]}"
     server.psql(f"CREATE DATABASE {name}")
     yield Database(server, name)
+    server.psql(DROP_SLOTS.format(name))
     server.psql(f"DROP DATABASE {name} WITH (FORCE)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tap_postgres import reads
 from tap_postgres.discover import Table, TableColumn
 from tap_postgres.partition import partition_hint
+from tap_postgres.snapshot.parts import key_edges, parts_of
 from tap_postgres.types import PgType
 
 INT, TEXT, TIME = PgType("int8"), PgType("text"), PgType("timestamptz")
@@ -66,33 +65,57 @@ def test_a_mutable_time_is_no_partition() -> None:
     assert hint["mode"] == "md5"
 
 
-LOAD = {"version": 7, "key": "id", "below": 5_000_001}
+EDGES = [2_000_001, 4_000_001, 6_000_001, 8_000_001]
+LOAD = {"version": 7, "key": "id", "edges": [5, 9], "done": [0, 2]}
 
-RANGES = [
-    pytest.param({}, {}, [None, 2_000_001, 4_000_001, 6_000_001, 8_000_001, None], id="five parts"),
-    pytest.param({}, LOAD, [5_000_001, 6_000_001, 8_000_001, None], id="from where a load ended"),
-    pytest.param({}, LOAD | {"below": 9_000_000}, [9_000_000, None], id="from inside the last part"),
-    pytest.param({}, LOAD | {"key": "other"}, [None, 2_000_001, 4_000_001, 6_000_001, 8_000_001, None], id="other key"),
-    pytest.param({"rows": 2_000_000, "size_bytes": 1000}, {}, [None, None], id="one part"),
-    pytest.param({"span": None}, LOAD, [None, None], id="no integer key"),
-    pytest.param({"rows": None, "span": None, "keys": ()}, {}, [None, None], id="no key"),
+PARTS = [
+    pytest.param({}, {}, EDGES, [0, 1, 2, 3, 4], id="five parts"),
+    pytest.param({}, LOAD, [5, 9], [1], id="what a load has left"),
+    pytest.param({}, LOAD | {"key": "other"}, EDGES, [0, 1, 2, 3, 4], id="another key"),
+    pytest.param({}, LOAD | {"done": "all"}, EDGES, [0, 1, 2, 3, 4], id="no list"),
+    pytest.param({"rows": 2_000_000, "size_bytes": 1000}, {}, [], [0], id="one part"),
+    pytest.param({"rows": None, "size_bytes": 0, "span": None, "keys": ()}, {}, [], [0], id="no key"),
+    pytest.param({"span": None, "kind": "v"}, {}, [], [0], id="a view has no pages"),
 ]
 
 
-@pytest.mark.parametrize(("changes", "load", "ends"), RANGES)
-def test_a_large_table_is_read_by_key_ranges(changes: dict[str, Any], load: dict[str, Any], ends: list[Any]) -> None:
-    """One range a part, joined end to end; open at both ends, or from where an earlier load ended."""
-    assert reads.key_ranges(replace(TABLE, **changes), load) == [*itertools.pairwise(ends)]
+@pytest.mark.parametrize(("changes", "load", "edges", "numbers"), PARTS)
+def test_a_large_table_is_read_in_parts(
+    changes: dict[str, Any], load: dict[str, Any], edges: list[int], numbers: list[int]
+) -> None:
+    """One range a part; of a load that was cut short, the parts that are missing, with its own edges."""
+    parts = parts_of(replace(TABLE, **changes), load)
+
+    assert list(parts.edges) == edges
+    assert [part.number for part in parts.todo] == numbers
+
+
+def test_parts_that_end_are_remembered_in_any_order() -> None:
+    """STATE names the parts that are complete, whichever came first."""
+    parts = parts_of(TABLE, LOAD)
+
+    state = parts.finished(parts.todo[0], 7)
+
+    assert state == {"full_load": LOAD | {"done": [0, 1, 2]}}
+
+
+def test_a_table_without_an_integer_key_is_read_by_pages() -> None:
+    """Ranges of pages cover every page once, and nobody goes on with them in another snapshot."""
+    table = replace(TABLE, keys=(), span=None, size_bytes=2 * 200_000_000)
+
+    parts = parts_of(table, {})
+    texts = [part.where.as_string(None) for part in parts.todo if part.where is not None]
+
+    assert texts == ["t.ctid < '(24414,0)'::tid", "t.ctid >= '(24414,0)'::tid"]
+    assert parts.finished(parts.todo[0], 7) == {}
 
 
 @given(lowest=st.integers(-(2**40), 2**40), width=st.integers(0, 2**40), rows=st.integers(1, 200))
 def test_key_ranges_cover_every_key_once(lowest: int, width: int, rows: int) -> None:
-    """Whatever the span and the rows, ranges neither overlap nor leave a gap."""
+    """Whatever the span and the rows, edges rise, so that ranges between them neither overlap nor leave a gap."""
     table = replace(TABLE, rows=rows, size_bytes=rows * 200_000_000, span=(lowest, lowest + width))
 
-    ranges = reads.key_ranges(table, {})
+    edges = key_edges(table)
 
-    ends = [end for _, end in ranges if end is not None]
-    assert ends == sorted(set(ends))
-    assert (ranges[0][0], ranges[-1][1]) == (None, None)
-    assert [start for start, _ in ranges[1:]] == ends
+    assert edges == sorted(set(edges))
+    assert [part.number for part in parts_of(table, {}).todo] == [*range(len(edges) + 1)]

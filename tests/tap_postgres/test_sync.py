@@ -229,7 +229,7 @@ def test_a_full_load_goes_on_where_it_ended(t: Database) -> None:
     """A killed load carries the same number and reads only the ranges that are missing."""
     make_parts(t)
     version = int(time.time() * 1000) - 1000
-    state = {"bookmarks": {S: {"full_load": {"version": version, "key": "id", "below": 501}}}}
+    state = {"bookmarks": {S: {"full_load": {"version": version, "key": "id", "edges": [501], "done": [0]}}}}
 
     run = sync(t, state=state)
 
@@ -241,10 +241,10 @@ def test_a_full_load_goes_on_where_it_ended(t: Database) -> None:
 @pytest.mark.parametrize(
     "load",
     [
-        pytest.param({"version": 1, "key": "id", "below": 501}, id="too old"),
-        pytest.param({"version": 9**13, "key": "other", "below": 501}, id="another key"),
+        pytest.param({"version": 1, "key": "id", "edges": [501], "done": [0]}, id="too old"),
+        pytest.param({"version": 9**13, "key": "other", "edges": [501], "done": [0]}, id="another key"),
         pytest.param({"version": 9**13}, id="no place"),
-        pytest.param({"version": "x", "key": "id", "below": 501}, id="no number"),
+        pytest.param({"version": "x", "key": "id", "edges": [501], "done": [0]}, id="no number"),
         pytest.param("x", id="no object"),
     ],
 )
@@ -376,9 +376,10 @@ def test_an_empty_table_is_a_complete_load(t: Database) -> None:
     assert [m["type"] for m in run.messages] == ["SCHEMA", "ACTIVATE_VERSION", "STATE", "ACTIVATE_VERSION", "STATE"]
 
 
-def test_log_based_is_refused(t: Database) -> None:
-    """A method that this tap does not have is an error, not a full load."""
-    run = sync(t, catalog=edited(discovered(t), S, replication_method="LOG_BASED"))
+def test_log_based_is_refused_where_nothing_is_logged(t: Database) -> None:
+    """A view has no changes of its own: to ask for them is an error, not a full load."""
+    t.psql("CREATE VIEW seen AS SELECT * FROM t")
+    run = sync(t, catalog=edited(discovered(t, tables=["seen"]), "public-seen", replication_method="LOG_BASED"))
 
     assert isinstance(run.error, SettingsError)
-    assert "LOG_BASED" in str(run.error)
+    assert "public.seen is a table whose changes are logged" in str(run.error)

@@ -18,17 +18,25 @@ if TYPE_CHECKING:
 
 
 def select(
-    table: Table, columns: Sequence[Column], *, where: sql.Composable | None = None, order_by: str | None = None
+    table: Table,
+    columns: Sequence[Column],
+    *,
+    where: sql.Composable | None = None,
+    order_by: str | None = None,
+    only: bool = False,
 ) -> str:
-    """Return the SELECT of the columns as they are rendered, filtered and ordered where asked."""
+    """Return the SELECT of the columns as they are rendered, filtered and ordered where asked.
+
+    `only` leaves out the rows of tables that inherit from this one.
+    """
     outputs = [sql.SQL("{} AS {}").format(_expression(column), sql.Identifier(column.name)) for column in columns]
-    query = sql.SQL("SELECT {} FROM {} AS t").format(
-        sql.SQL(", ").join(outputs), sql.Identifier(table.schema, table.name)
+    query = sql.SQL("SELECT {} FROM {}{} AS t").format(
+        sql.SQL(", ").join(outputs), sql.SQL("ONLY " if only else ""), sql.Identifier(table.schema, table.name)
     )
     if where is not None:
         query += sql.SQL(" WHERE {}").format(where)
     if order_by is not None:
-        query += sql.SQL(" ORDER BY {}").format(_own(order_by))
+        query += sql.SQL(" ORDER BY {}").format(own(order_by))
     return query.as_string(None)
 
 
@@ -39,7 +47,7 @@ def first(table: Table, columns: Sequence[Column], limit: int = 1) -> str:
 
 def count(table: Table, bookmark: str | None, *, timed: bool) -> str:
     """Return the SELECT of how many rows there are, how many without a bookmark, how many with one in the future."""
-    name = sql.SQL("NULL") if bookmark is None else _own(bookmark)
+    name = sql.SQL("NULL") if bookmark is None else own(bookmark)
     ahead = sql.SQL("{} > pg_catalog.now()").format(name) if timed else sql.SQL("false")
     query = sql.SQL(
         "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {} IS NULL),"
@@ -50,22 +58,57 @@ def count(table: Table, bookmark: str | None, *, timed: bool) -> str:
 
 def duplicates(table: Table, keys: Sequence[str], limit: int) -> str:
     """Return the SELECT of a few keys that name more than one row, each as a JSON object; NULL is a value too."""
-    pairs = sql.SQL(", ").join(sql.SQL("{}, {}").format(sql.Literal(key), _own(key)) for key in keys)
+    pairs = sql.SQL(", ").join(sql.SQL("{}, {}").format(sql.Literal(key), own(key)) for key in keys)
     query = sql.SQL(
         "SELECT pg_catalog.json_build_object({}) FROM {} AS t GROUP BY {} HAVING pg_catalog.count(*) > 1 LIMIT {}"
     )
-    group = sql.SQL(", ").join(map(_own, keys))
+    group = sql.SQL(", ").join(map(own, keys))
     return query.format(pairs, sql.Identifier(table.schema, table.name), group, sql.Literal(limit)).as_string(None)
 
 
-def at_least(name: str, value: str, cast: str) -> sql.Composed:
-    """Return `column >= value`: the rows of the bookmark itself are read again, since more may share its value."""
-    return sql.SQL("{} >= {}").format(_own(name), _value(value, cast))
+def at_least(name: str, value: str, cast: str, less: sql.Composable | None = None) -> sql.Composed:
+    """Return `column >= value`: the rows of the bookmark itself are read again, since more may share its value.
+
+    `less` is taken from the value first.
+    """
+    if less is not None:
+        return sql.SQL("{} >= {} - {}").format(own(name), _value(value, cast), less)
+    return sql.SQL("{} >= {}").format(own(name), _value(value, cast))
 
 
 def below(name: str, value: str, cast: str) -> sql.Composed:
     """Return `column < value`."""
-    return sql.SQL("{} < {}").format(_own(name), _value(value, cast))
+    return sql.SQL("{} < {}").format(own(name), _value(value, cast))
+
+
+def pages(lower: int | None, upper: int | None) -> sql.Composed | None:
+    """Return the condition of a range of pages; None is an open end."""
+    ends = [(">=", lower), ("<", upper)]
+    conditions = [
+        sql.SQL("t.ctid {} {}::tid").format(sql.SQL(word), sql.Literal(f"({page},0)"))
+        for word, page in ends
+        if page is not None
+    ]
+    return sql.SQL(" AND ").join(conditions) if conditions else None
+
+
+def verbatim(condition: str | None) -> sql.Composed | None:
+    """Return a condition that the server itself has written: the row filter of a publication."""
+    return sql.Composed([sql.SQL("("), sql.SQL(condition), sql.SQL(")")]) if condition else None
+
+
+def xmin_at_least(bookmark: int) -> sql.Composed:
+    """Return the rows that a transaction of this number (64 bits) or a later one wrote, and perhaps others.
+
+    The row holds 32 bits of the number, which wrap around: beyond half of them nothing can be told, and all are read.
+    """
+    low = bookmark % 2**32
+    return sql.SQL(
+        "(pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) - {} >= 2147483648 OR"
+        " CASE WHEN pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) / 4294967296 = {}"
+        " THEN t.xmin::text::bigint >= {} ELSE t.xmin::text::bigint >= {} OR t.xmin::text::bigint <="
+        " pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) % 4294967296 END)"
+    ).format(*map(sql.Literal, (bookmark, bookmark // 2**32, low, low)))
 
 
 def both(one: sql.Composed | None, other: sql.Composed | None) -> sql.Composed | None:
@@ -75,21 +118,21 @@ def both(one: sql.Composed | None, other: sql.Composed | None) -> sql.Composed |
 
 def is_null(name: str) -> sql.Composed:
     """Return `column IS NULL`."""
-    return sql.SQL("{} IS NULL").format(_own(name))
+    return sql.SQL("{} IS NULL").format(own(name))
 
 
 def is_not_null(name: str) -> sql.Composed:
     """Return `column IS NOT NULL`."""
-    return sql.SQL("{} IS NOT NULL").format(_own(name))
+    return sql.SQL("{} IS NOT NULL").format(own(name))
 
 
-def _own(name: str) -> sql.Composed:
+def own(name: str) -> sql.Composed:
     """Return the table's own column: a bare name in ORDER BY would mean the output, which may be its text."""
     return sql.SQL("t.{}").format(sql.Identifier(name))
 
 
 def _expression(column: Column) -> sql.Composed:
-    return sql.SQL(column.rendering.select).format(_own(column.name))
+    return sql.SQL(column.rendering.select).format(own(column.name))
 
 
 def _value(text: str, cast: str) -> sql.Composed:

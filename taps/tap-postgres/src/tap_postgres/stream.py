@@ -10,6 +10,7 @@ import contextlib
 import json
 import tempfile
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +26,17 @@ from singerkit.output import Files, Lines, rows_of
 from singerkit.stream import Checkpoint
 from tap_postgres import query, reads
 from tap_postgres.cdc.stream import LogBased
+from tap_postgres.filters import condition
 from tap_postgres.look import STATEMENT_S
 from tap_postgres.schema import VIEWS, stream_schema
+from tap_postgres.snapshot.parts import is_resumable, parts_of
+from tap_postgres.snapshot.readers import one_snapshot
 from tap_postgres.types import rendering
 from tap_postgres.values import Column, bookmarkable, conform
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from singer_sdk.singerlib import CatalogEntry
 
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from tap_postgres.connect import BulkReader
     from tap_postgres.discover import Table
     from tap_postgres.settings import Settings
+    from tap_postgres.snapshot.readers import Readers
     from tap_postgres.tap import TapPostgres
 
 
@@ -46,6 +52,7 @@ class PostgresStream(LogBased):
     """A table, view, materialized view or foreign table."""
 
     _tap: TapPostgres
+    _readers: Readers | None = None
 
     def __init__(self, tap: TapPostgres, table: Table, settings: Settings, bulk: BulkReader) -> None:
         self.table, self.settings, self._bulk = table, settings, bulk
@@ -65,12 +72,13 @@ class PostgresStream(LogBased):
     def _discovered_metadata(self) -> MetadataMapping:
         kinds = Metadata.InclusionType
         mapping = MetadataMapping()
+        xmin = [reads.XMIN] if self.table.kind in {"r", "p", "m"} else []
         mapping[()] = StreamMetadata(
             inclusion=kinds.AVAILABLE,
             selected=self._tap_input_catalog is None,
             selected_by_default=self.selected_by_default,
             table_key_properties=list(self.table.keys),
-            valid_replication_keys=[column.name for column in self.columns if column.rendering.ordered],
+            valid_replication_keys=[column.name for column in self.columns if column.rendering.ordered] + xmin,
             schema_name=self.table.schema,
         )
         for column in self.columns:
@@ -112,21 +120,27 @@ class PostgresStream(LogBased):
         return [column for column in self.columns if self.mask["properties", column.name]]
 
     def can_resume(self, load: Mapping[str, Any]) -> bool:
-        """Go on where a load by key ranges ended."""
-        return reads.is_resumable(self.table, load)
+        """Go on where a load by key ranges ended; of captured tables, those without a key begin again."""
+        if self.is_captured and not (self.settings.resume_snapshots and self.primary_keys and "lsn" in load):
+            return False
+        return is_resumable(self.table, load)
 
     def read(self, version: int | None) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
-        """Yield the rows of every SELECT of this run; nothing is sent before all of them are known to make sense."""
+        """Yield the rows of this run; nothing is sent before all SELECTs are known to make sense."""
         columns = self.selected_columns
-        plan = list(self._plan(columns, version))
-        for step in plan:
-            yield from self.seen_at_moment(self._rows(step, columns))
-            if step.after:
-                yield Checkpoint(self.after_of_moment(step.after), close=True)
+        if version is not None:
+            yield from self.seen_at_moment(self._full(columns, version))
+        elif self.replication_key == reads.XMIN:
+            yield from self._by_xmin(columns)
+        else:
+            for step in list(self._incremental(columns)):
+                yield from self._rows(step, columns)
 
     def cancel(self) -> None:
-        """Ask the server to stop the query at hand."""
+        """Ask the server to stop the queries at hand."""
         self._bulk.cancel()
+        if self._readers is not None:
+            self._readers.cancel()
 
     # -- looking before a sync ------------------------------------------------------------------------------------
 
@@ -164,12 +178,59 @@ class PostgresStream(LogBased):
         with self._granting():
             return [json.dumps(row[0], ensure_ascii=False) for row in self._tap.lookout.fetched(asked, self.name)]
 
-    def _plan(self, columns: list[Column], version: int | None) -> Generator[reads.Read, None, None]:
-        if version is not None:
-            yield from reads.full(self.table, columns, version, self.stream_state.get("full_load", {}))
-        else:
-            key = self._replication_column()
-            yield from reads.incremental(self.table, columns, key, self._start(key))
+    # -- SELECTs --------------------------------------------------------------------------------------------------
+
+    @property
+    def scope(self) -> reads.Scope:
+        """The rows that are meant: those of the settings' filter, and for a captured table those of its publication."""
+        names = [column.name for column in self.table.columns]
+        chosen = condition(self.settings.row_filters, self.name, names)
+        if self.moment_of_load is None:
+            return reads.Scope(chosen)
+        if chosen is not None:
+            remedy = "give it to the publication: ALTER PUBLICATION ... SET TABLE ... WHERE (...)"
+            raise SettingsError("row_filters do not hold for changes", stream=self.name, remedy=remedy)
+        return reads.Scope(query.verbatim(self.moment_of_load.row_filter), only=self.table.kind == "r")
+
+    def _full(self, columns: list[Column], version: int) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
+        """Yield the rows of all parts, side by side where there are several."""
+        scope = self.scope
+        parts = parts_of(self.table, self.stream_state.get("full_load", {}))
+        queries = [
+            query.select(self.table, columns, where=query.both(part.where, scope.where), only=scope.only)
+            for part in parts.todo
+        ]
+        if len(queries) == 1:
+            yield from self._rows(reads.Read(queries[0]), columns)
+            return
+        with self._one_snapshot() as self._readers, self._granting():
+            for place, raw in self._readers.side_by_side(queries, self.name):
+                if raw is not None:
+                    yield conform(raw, columns, self.settings.out_of_range, self.name)
+                elif after := parts.finished(parts.todo[place], version):
+                    yield Checkpoint(self.after_of_moment(after), close=True)
+
+    def _one_snapshot(self) -> AbstractContextManager[Readers]:
+        """Return readers in the snapshot of this load: that of change data capture, or one of its own."""
+        moment = self.moment_of_load
+        return nullcontext(moment.readers) if moment else one_snapshot(self.settings, self._tap.route)
+
+    def _incremental(self, columns: list[Column]) -> Iterator[reads.Read]:
+        key = self._replication_column()
+        lookback = self.settings.lookback.get(self.name, self.settings.lookback.get("*"))
+        return reads.incremental(self.table, columns, key, self._start(key), self.scope, lookback)
+
+    def _by_xmin(self, columns: list[Column]) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
+        """Yield what was written since the bookmark: the oldest transaction that was open when the last run began."""
+        if self.table.kind in {"v", "f"}:
+            remedy = "choose a column, or FULL_TABLE"
+            raise SettingsError("only stored rows have xmin", stream=self.name, remedy=remedy)
+        stored = self.stream_state.get(bookmarks.VALUE) if self.stream_state.get(bookmarks.KEY) == reads.XMIN else None
+        where = {"stream": self.name, "key": reads.XMIN}
+        start = None if stored is None else bookmarks.from_state(stored, pa.int64(), remedy=_STATE_REMEDY, **where)
+        oldest = self._tap.lookout.fetched(_OLDEST_OPEN, self.name)[0][0]
+        yield from self._rows(reads.by_xmin(self.table, columns, start, self.scope), columns)
+        yield Checkpoint({bookmarks.KEY: reads.XMIN, bookmarks.VALUE: int(oldest)}, close=True)
 
     def _rows(self, step: reads.Read, columns: list[Column]) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
         names = [column.name for column in columns]
@@ -224,4 +285,5 @@ class PostgresStream(LogBased):
         return bookmarks.later(bookmark, begin)
 
 
+_OLDEST_OPEN = "SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot())"
 _STATE_REMEDY = "mend the state (`meltano state get`, `meltano state set`), or run once with --full-refresh"

@@ -28,7 +28,7 @@ from tap_postgres.cdc.socket import Replication
 from tap_postgres.cdc.stream import Moment
 from tap_postgres.cdc.table import Table
 from tap_postgres.cdc.values import Reader
-from tap_postgres.connect import BulkReader
+from tap_postgres.snapshot.readers import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +107,12 @@ class Capture:
 
     def _tables(self, facts: Facts, known: Sequence[CapturedTable]) -> list[Table]:
         reader = Reader(self.catalog.render, money_digits=facts.money_digits)
-        pairs = zip(self.streams, known, strict=True)
+        pairs = [*zip(self.streams, known, strict=True)]
+        for stream, table in pairs:
+            published = facts.columns_of(table)
+            if {column.name for column in stream.columns} < set(published):  # altered since it was discovered
+                stream.adopt(self.catalog.readings(table.columns))
+            stream.restrict(published)
         return [Table(stream, table, self.catalog, reader) for stream, table in pairs]
 
     # -- what was lost --------------------------------------------------------------------------------------------
@@ -165,15 +170,15 @@ class Capture:
             name = f"{name[:40]}_{self.tap.run_id[-12:].lower().replace('-', '_')}" if exists else name
             created = replication.create_slot(name, temporary=exists)
             _LOGGER.info("reading tables as of position=%s, tables=%d", lsn.to_text(created.lsn), len(tables))
-            with contextlib.closing(BulkReader(self.settings, self.tap.route, created.snapshot)) as reader:
+            with contextlib.closing(Readers(self.settings, self.tap.route, created.snapshot)) as readers:
                 for table in tables:
                     self.tap.raise_if_stopped()
-                    table.stream.load(self._moment(reader, facts, table, created, system))
+                    table.stream.load(self._moment(readers, facts, table, created, system))
 
-    def _moment(self, reader: BulkReader, facts: Facts, table: Table, created: Created, system: str) -> Moment:
+    def _moment(self, readers: Readers, facts: Facts, table: Table, created: Created, system: str) -> Moment:
         published = facts.published.get((table.known.schema, table.known.name))
         row_filter = published.row_filter if published else None
-        return Moment(reader, created.lsn, system, shape_of(table.known), row_filter)
+        return Moment(readers, created.lsn, system, shape_of(table.known), row_filter)
 
     # -- the log --------------------------------------------------------------------------------------------------
 

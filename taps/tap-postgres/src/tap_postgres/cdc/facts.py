@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PARTITIONED, TABLE = "p", "r"
+_PAGE_HEADER = 40  # bytes of the first page of a segment; others have 24
 
 
 @dataclass(frozen=True)
@@ -124,18 +125,38 @@ class Facts:
         given: dict[str, Any] = {name: row.get(name) for name in cls.__dataclass_fields__}
         published = {(t["schemaname"], t["tablename"]): _published(t, row) for t in row["published"] or ()}
         slot = Slot.from_row(row["slot"]) if row["slot"] else None
-        return cls(**given | {"tip": lsn.from_text(row["tip"]), "slot": slot, "published": published})
+        return cls(
+            **given | {"tip": _end(lsn.from_text(row["tip"]), row["page_bytes"]), "slot": slot, "published": published}
+        )
 
     @property
     def by_root(self) -> bool:
         """Whether changes of partitions come under the name of the partitioned table."""
         return bool(self.publication and self.publication.get("pubviaroot"))
 
+    def columns_of(self, table: CapturedTable) -> list[str]:
+        """Return the columns whose values the publication publishes; generated ones only where it says so."""
+        published = self.published.get((table.schema, table.name))
+        names = published.columns if published else None
+        with_generated = self.version >= 180000 and names is not None
+        return [
+            a.name for a in table.columns if (names is None or a.name in names) and (with_generated or not a.generated)
+        ]
+
     def publishes(self, table: CapturedTable, leaves: Sequence[tuple[str, str]]) -> bool:
         """Whether every change of the table is published; of a partitioned one, those of all its partitions."""
         if (table.schema, table.name) in self.published:
             return True
         return table.kind == PARTITIONED and bool(leaves) and all(leaf in self.published for leaf in leaves)
+
+
+def _end(insert: int, page_bytes: int) -> int:
+    """Return where the last record ends: at the start of a page the next one begins behind the page's header.
+
+    An idle server never reports a position inside of that header, so a run would wait for it for ever.
+    """
+    offset = insert % page_bytes
+    return insert - offset if offset <= _PAGE_HEADER else insert
 
 
 def _published(table: Mapping[str, Any], row: Mapping[str, Any]) -> Published:

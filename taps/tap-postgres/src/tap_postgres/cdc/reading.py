@@ -39,7 +39,10 @@ _ENDS = frozenset(b"CcK")  # messages that end a transaction
 
 @dataclass(frozen=True)
 class Limits:
-    """Where a pass ends: at the first commit or keep-alive at which one of these holds. None is no limit."""
+    """Where a pass ends: at the first commit or keep-alive at which one of these holds. None is no limit.
+
+    Without a target it ends as well where a table has to be read anew: nobody else would do it.
+    """
 
     target: int | None
     max_run_s: float | None = None
@@ -179,7 +182,7 @@ class Pass:
                 remedy="raise initial_waiting_s; see whether it writes much and decodes slowly (pg_stat_replication)",
             )
         return (
-            (limits.target is not None and self.position >= limits.target)
+            (self.position >= limits.target if limits.target is not None else any(table.parked for table in self._all))
             or (limits.max_run_s is not None and now - self._started_s >= limits.max_run_s)
             or (limits.max_wal_bytes is not None and self.position - self._begin >= limits.max_wal_bytes)
         )

@@ -58,9 +58,11 @@ class Requirement:
 def requirements(facts: Facts, asked: Asked) -> Iterator[Requirement]:
     """Yield every requirement, in the order in which a person would mend them."""
     yield from _server(facts, asked)
+    yield from (_unlogged(table) for table, _ in asked.tables if not can_be_published(table))
     yield from _publication(facts, asked)
     for table, keys in asked.tables:
-        yield from _table(table, keys, facts, asked)
+        if can_be_published(table):
+            yield from _table(table, keys, facts, asked)
 
 
 def _server(facts: Facts, asked: Asked) -> Iterator[Requirement]:
@@ -110,7 +112,7 @@ def _publication(facts: Facts, asked: Asked) -> Iterator[Requirement]:
     name = quoted(asked.publication)
     found = facts.publication
     tables = ", ".join(qualified(table) for table, _ in asked.tables if can_be_published(table))
-    scope = "FOR ALL TABLES" if asked.all_tables else f"FOR TABLE {tables}"
+    scope = "FOR ALL TABLES" if asked.all_tables else f"FOR TABLE {tables}" if tables else ""
     everything = "publish = 'insert, update, delete, truncate'"
     options = "publish_via_partition_root = true" if facts.version >= 130000 else everything
     yield Requirement(
@@ -132,13 +134,6 @@ def _publication(facts: Facts, asked: Asked) -> Iterator[Requirement]:
 
 def _table(table: CapturedTable, keys: Sequence[str], facts: Facts, asked: Asked) -> Iterator[Requirement]:
     name = table.full_name
-    if not can_be_published(table):
-        yield Requirement(
-            f"{name} is a table whose changes are logged",
-            met=False,
-            why="views, foreign and unlogged tables have none: choose FULL_TABLE or INCREMENTAL",
-        )
-        return
     if facts.publication is not None:
         yield Requirement(
             f"{name} is in publication {asked.publication}",
@@ -169,6 +164,11 @@ def _table(table: CapturedTable, keys: Sequence[str], facts: Facts, asked: Asked
             why="its changes are appended, one row each: nothing tells which stored row they change",
             advice=True,
         )
+
+
+def _unlogged(table: CapturedTable) -> Requirement:
+    why = "views, foreign and unlogged tables have none: choose FULL_TABLE or INCREMENTAL"
+    return Requirement(f"{table.full_name} is a table whose changes are logged", met=False, why=why)
 
 
 def can_be_published(table: CapturedTable) -> bool:

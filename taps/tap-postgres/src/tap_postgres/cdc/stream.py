@@ -19,13 +19,14 @@ from tap_postgres.schema import stream_schema
 from tap_postgres.values import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from singerkit.output import Output
     from tap_postgres.cdc.values import Reading
     from tap_postgres.connect import BulkReader
     from tap_postgres.discover import Table
     from tap_postgres.settings import Settings
+    from tap_postgres.snapshot.readers import Readers
 
 METHOD = "LOG_BASED"
 
@@ -34,7 +35,7 @@ METHOD = "LOG_BASED"
 class Moment:
     """A snapshot of the server: who reads in it, the position that goes with it, and the table's shape then."""
 
-    reader: BulkReader
+    readers: Readers
     lsn: int
     system: str
     shape: Mapping[str, Any]
@@ -76,7 +77,7 @@ class LogBased(ArrowStream):
 
     def load(self, moment: Moment) -> None:
         """Read the whole table as it was at a moment; its bookmark then says that the changes since are to come."""
-        self.moment_of_load, self._bulk = moment, moment.reader
+        self.moment_of_load, self._bulk = moment, moment.readers.first
         self.sync()
 
     def _is_full_load(self) -> bool:
@@ -95,22 +96,31 @@ class LogBased(ArrowStream):
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
+    def restrict(self, names: Sequence[str]) -> None:
+        """Do without the columns that the log does not have: their values would grow old."""
+        if missing := [column.name for column in self.columns if column.name not in names]:
+            kept = [column for column in self.table.columns if column.name in names]
+            self._keep(kept, [column for column in self.columns if column.name in names])
+            self.logger.info("columns are not published, stream=%s, columns=%s", self.name, " ".join(missing))
+
     def adopt(self, readings: Iterable[Reading]) -> None:
         """Go on with other columns: the table was altered."""
         found = list(readings)
         comments = {column.name: column.comment for column in self.table.columns}
-        columns = tuple(
+        columns = [
             TableColumn(reading.name, reading.type, nullable=True, comment=comments.get(reading.name))
             for reading in found
-        )
-        self.table = replace(self.table, columns=columns)
-        self.columns = [Column(reading.name, reading.rendering) for reading in found]
+        ]
+        self._keep(columns, [Column(reading.name, reading.rendering) for reading in found])
+
+    def _keep(self, of_table: Sequence[TableColumn], columns: list[Column]) -> None:
+        self.table, self.columns = replace(self.table, columns=tuple(of_table)), columns
         self._schema = stream_schema(self.table, self.columns)
+        self._tap.mapper.register_raw_stream_schema(self.name, self.selected_schema, self.primary_keys)
+        self._stream_maps = None  # singer-sdk keeps those of the schema before
 
     def announce(self) -> None:
         """Write the SCHEMA of the changes."""
-        self._tap.mapper.register_raw_stream_schema(self.name, self.selected_schema, self.primary_keys)
-        self._stream_maps = None  # singer-sdk keeps those of the schema before
         self._write_schema_message()
         output = self._output()
         self._changes = Lines(self.name) if isinstance(output, Files) else output  # a file cannot omit columns by row

@@ -32,6 +32,7 @@ class Table:
 
     def __init__(self, stream: PostgresStream, known: CapturedTable, catalog: Catalog, reader: Reader) -> None:
         self.stream = stream
+        self._passed_over = {a.name for a in known.columns} - {column.name for column in stream.columns}
         self.known = known
         self.parked = ""
         self.operations = 0
@@ -114,7 +115,8 @@ class Table:
             return
         _LOGGER.info("the table has other columns now, stream=%s", self.stream.name)
         self.known, self._readings, self.announced = now, None, False
-        self.stream.adopt(self._all_readings().values())
+        readings = self._all_readings().values()
+        self.stream.adopt([reading for reading in readings if reading.name not in self._passed_over])
 
     def _layout(self, relation: m.Relation) -> Layout:
         names = [column.name for column in relation.columns]

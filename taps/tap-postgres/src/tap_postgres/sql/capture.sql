@@ -17,8 +17,10 @@ SELECT pg_catalog.jsonb_build_object(
   'slots_used', (SELECT pg_catalog.count(*) FROM pg_catalog.pg_replication_slots),
   'senders', pg_catalog.current_setting('max_wal_senders')::int,
   'max_kept', pg_catalog.current_setting('max_slot_wal_keep_size', true),
+  -- what was committed asynchronously is not flushed yet, and belongs to this run all the same
   'tip', (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
-    ELSE pg_catalog.pg_current_wal_flush_lsn() END)::text,
+    ELSE pg_catalog.pg_current_wal_insert_lsn() END)::text,
+  'page_bytes', pg_catalog.current_setting('wal_block_size')::int,
   'slot', (
     SELECT pg_catalog.to_jsonb(s) || pg_catalog.jsonb_build_object('kept_bytes', pg_catalog.pg_wal_lsn_diff(
       CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
