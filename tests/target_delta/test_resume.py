@@ -22,11 +22,11 @@ def line(text: str) -> dict[str, Any]:
     return record("log", line=text)
 
 
-def cut_short(load: Load, *messages: dict[str, Any], rows: int = 1) -> None:
+def cut_short(load: Load, *messages: dict[str, Any], rows: int = 1, **config: Any) -> None:
     """Commit every so many rows of the messages, and end in an error once these commits are there."""
     settle = [schema("other", (), a="string"), activate("other", 1)]
     with pytest.raises(SafetyStopError):
-        load([*messages, *settle, BROKEN], batch_size_rows=rows)
+        load([*messages, *settle, BROKEN], batch_size_rows=rows, **config)
 
 
 def texts(rows: Rows) -> list[str]:
@@ -49,6 +49,21 @@ def test_rows_after_the_starting_state_come_again(load: Load, rows: Rows) -> Non
     load([state(log={"n": 1}), LOG, line("b"), line("c"), line("a"), state(log={"n": 4})])
 
     assert texts(rows) == ["a", "a", "b", "c"]
+
+
+@pytest.mark.parametrize("mode", [{"mode": "column", "keys": ["part"]}, {"mode": "md5", "keys": ["line"], "count": 3}])
+def test_equal_row_from_before_in_partitions(load: Load, warehouse: Path, mode: dict[str, Any]) -> None:
+    """In partitions too, a row that equals one from before the starting STATE is another row, and is not lost."""
+    log = schema("log", (), line="string", part="integer")
+    sent = [record("log", line=text, part=place % 2) for place, text in enumerate("abcab")]
+    cut_short(load, log, *sent[:2], state(log={"n": 2}), *sent[2:4], rows=4, partitioning={"log": mode})
+
+    again = [state(log={"n": 2}), log, *sent[2:], record("log", line="a", part=0), state(log={"n": 6})]
+    load(again, partitioning={"log": mode})
+
+    found = DeltaTable(warehouse / "log").to_pyarrow_table()
+    rows = sorted((row["line"], row["part"]) for row in found.to_pylist())
+    assert rows == [("a", 0), ("a", 0), ("a", 1), ("b", 0), ("b", 1), ("c", 0)]
 
 
 def test_cut_short_twice(load: Load, rows: Rows) -> None:

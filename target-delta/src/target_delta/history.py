@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from target_delta.marks import before, partition
 from target_delta.snapshot import FULL_LOAD_ID, LiveFile
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator, Mapping, Sequence
 
     from target_delta.store import Store
@@ -31,7 +33,7 @@ UPKEEP = "target-delta.upkeep"
 RESTORED = "target-delta.restored"
 """The version that the commit brought back: what stands between the two counts no more."""
 MARKS = "target-delta.marks"
-"""Which bookmarks came how many rows of the commit after its beginning, the first at 0: [[mark, rows], ...]."""
+"""Which bookmarks came within the commit, each with the rows since the one before: [[mark, {partition: rows}], ...]."""
 LEFT = "target-delta.left"
 """Whether a STATE that names the stream had left the loader before the commit."""
 ENDED = "target-delta.ended"
@@ -83,10 +85,9 @@ class Entry:
         return int(found) if found is not None and str(found).isdecimal() else None
 
     @property
-    def marks(self) -> Sequence[tuple[str, int]] | None:
-        """The bookmarks within it, or None where it does not say."""
-        found = self.facts.get(MARKS)
-        return None if found is None else [(str(name), int(rows)) for name, rows in found]
+    def marks(self) -> Sequence[tuple[str, Mapping[str, int]]] | None:
+        """The bookmarks within it and the rows between them, by partition, or None where it does not say."""
+        return self.facts.get(MARKS)
 
 
 def entries(store: Store, version: int) -> Iterator[Entry]:
@@ -133,10 +134,10 @@ def sent_after(bookmark: str, commits: Sequence[Entry]) -> list[tuple[LiveFile, 
     that the commits do not know has no rows after it.
     """
     for place, entry in enumerate(commits):
-        for name, rows in entry.marks or ():
-            if name == bookmark:
-                later = [(file, 0) for other in commits[place + 1 :] for file in other.adds]
-                return [*_from_row(entry.adds, rows), *later]
+        counts = before(entry.marks or (), bookmark)
+        if counts is not None:
+            later = [(file, 0) for other in commits[place + 1 :] for file in other.adds]
+            return [*_after(entry.adds, counts), *later]
     return []
 
 
@@ -145,16 +146,15 @@ def last_bookmark(store: Store, version: int) -> Entry | None:
     return next((entry for entry in standing(store, version) if entry.bookmark is not None), None)
 
 
-def _from_row(files: Sequence[LiveFile], rows: int) -> list[tuple[LiveFile, int]]:
-    """Return the files with what is before a row of their commit; in a partitioned table rows have lost their order."""
-    if any(file.partition for file in files):
-        return [(file, 0) for file in files]
+def _after(files: Sequence[LiveFile], counts: Counter[str]) -> list[tuple[LiveFile, int]]:
+    """Return the files with what is behind so many rows of each partition, in which rows keep their order."""
     result = []
     for file in files:
-        count = file.rows or 0
-        if rows < count:
-            result.append((file, max(0, rows)))
-        rows -= count
+        name, rows = partition(file.partition), file.rows or 0
+        skipped = min(rows, counts[name])
+        counts[name] -= skipped
+        if skipped < rows:
+            result.append((file, skipped))
     return result
 
 

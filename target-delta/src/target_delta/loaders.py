@@ -8,15 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from singerkit.errors import SafetyStopError
 from target_delta import foreign
 from target_delta.history import LEFT, MARKS
+from target_delta.marks import Places
 from target_delta.metadata import DELETED_AT
 from target_delta.omitted import folded
 from target_delta.partition import COLUMN
-from target_delta.parts import PartitionedWriter
+from target_delta.parts import PartitionedWriter, parts
 from target_delta.plan import Change, Upsert
 from target_delta.repeats import mark
 from target_delta.schema import conform
@@ -73,7 +75,6 @@ class Appender:
     resume: Resume | None = None
     """What leaves out rows that the table has from a run that was cut short."""
     streams = True
-    _left_out: int = 0
     _writer: PartitionedWriter | None = None
     _foreign: list[pa.Table] = field(default_factory=list)
     """Rows of a table that delta-rs itself must write; they wait in memory for their batch."""
@@ -90,11 +91,8 @@ class Appender:
                 return
             store = self.committer.table.store
             self._writer = PartitionedWriter(store, seen.schema, seen.partition_by, (), self.layout)
-            self._seen = seen
-        rows = fitted(rows, self._seen)
-        fresh = rows if self.resume is None else self.resume.new(rows, self._seen)
-        self._left_out += rows.num_rows - fresh.num_rows
-        self._writer.write(fresh)
+            self._seen, self._places = seen, Places(seen.partition_by)
+        self._writer.write(self._fresh(fitted(rows, self._seen)))
 
     def settle(self, so_far: SoFar) -> Change:
         """Commit the files that were written."""
@@ -110,15 +108,25 @@ class Appender:
         files = self._writer.finish()
         change = Change(files, reusable=True, inserted=sum(file.rows for file in files))
         self.committer.commit(self.schema, lambda _: change, bookmark=so_far.bookmark, said=self._said(so_far))
-        self._writer, self._left_out = None, 0
+        self._writer = None
         return change
 
+    def _fresh(self, rows: pa.Table) -> pa.Table:
+        """Return the rows that do not come again, and note where all of them stand."""
+        if self.resume is None:
+            return rows
+        new = self.resume.are_new(rows, self._seen)
+        fresh = rows if new is None else rows.filter(pa.array(new))
+        kept = None if new is None else np.flatnonzero(new)
+        self._places.add(parts(fresh, self._seen.partition_by), rows.num_rows, kept)
+        return fresh
+
     def _said(self, so_far: SoFar) -> dict[str, Any]:
-        """Return where the bookmarks stand in this commit: at its beginning, once rows before them were left out."""
+        """Return where the bookmarks stand in this commit."""
         if self.resume is None:
             return {}
-        marks = [(mark(bookmark), 0 if self._left_out else rows) for bookmark, rows in so_far.marks]
-        return {MARKS: marks, LEFT: so_far.left}
+        marks = [(mark(bookmark), rows) for bookmark, rows in so_far.marks]
+        return {MARKS: self._places.counted(marks), LEFT: so_far.left}
 
     def abandon(self) -> None:
         """Delete the files that were not committed."""

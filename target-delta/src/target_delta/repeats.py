@@ -1,6 +1,6 @@
 """Rows that come again: known by the digest of all their values, each left out as often as it is there already.
 
-Takes tables of one schema; gives the rows that are new. Pure. Two rows are the same where every column that the tap
+Takes tables of one schema; gives which rows are new. Pure. Two rows are the same where every column that the tap
 filled is; a digest has 128 bits, so that two different rows of a table never meet.
 """
 
@@ -48,10 +48,11 @@ class Repeats:
         self.rows = int(self._left.sum())
         """How many may still come."""
 
-    def new(self, table: pa.Table) -> pa.Table:
-        """Return the rows that are not known, in their order; a known one passes from its second repeat on."""
+    def are_new(self, table: pa.Table) -> NDArray[np.bool_]:
+        """Return which rows are not known; a known one is left out as often as it is known, and passes from then on."""
+        keep = np.ones(table.num_rows, dtype=bool)
         if not self.rows:
-            return table
+            return keep
         places = pc.index_in(digests(table), value_set=self._known).fill_null(-1).to_numpy(zero_copy_only=False)
         again = np.flatnonzero(places >= 0)
         order = again[np.argsort(places[again], kind="stable")]
@@ -60,9 +61,8 @@ class Repeats:
         out = order[np.arange(len(codes)) - first < self._left[codes]]
         np.subtract.at(self._left, places[out], 1)
         self.rows -= len(out)
-        keep = np.ones(table.num_rows, dtype=bool)
         keep[out] = False
-        return table.filter(pa.array(keep)) if len(out) else table
+        return keep
 
 
 def digests(table: pa.Table) -> pa.Array:

@@ -16,7 +16,9 @@ from target_delta.scan import read
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from target_delta.history import Entry
     from target_delta.snapshot import LiveFile, Snapshot
@@ -44,12 +46,12 @@ class Resume:
         if not self.is_due:
             self.is_due, self._bookmark = True, bookmark
 
-    def new(self, rows: pa.Table, snapshot: Snapshot) -> pa.Table:
-        """Return the rows that the table has not got from the run that was cut short."""
+    def are_new(self, rows: pa.Table, snapshot: Snapshot) -> NDArray[np.bool_] | None:
+        """Return which rows the table has not got from a run that was cut short, or None for all of them."""
         if not self._looked:
             self._looked = True
             self._repeats = self._find(snapshot)
-        return rows if self._repeats is None else self._repeats.new(rows)
+        return None if self._repeats is None else self._repeats.are_new(rows)
 
     def _find(self, snapshot: Snapshot) -> Repeats | None:
         commits = unfinished(self.store, snapshot.version, before_ms=self.started_ms)

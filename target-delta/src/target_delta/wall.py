@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
-from singerkit.errors import StoreError
+from singerkit.errors import SafetyStopError, StoreError
 from target_delta.table import first_line
 
 if TYPE_CHECKING:
@@ -23,9 +23,12 @@ _REMEDY = "nothing of this batch is in the table; mend the store and run again, 
 
 @contextmanager
 def store_errors(stream: str, path: str) -> Iterator[None]:
-    """Raise StoreError for what the store and delta-rs raise inside."""
+    """Raise StoreError for what the store and delta-rs raise inside; what was raised without its stream gets it."""
     try:
         yield
+    except SafetyStopError as error:
+        error.where.setdefault("stream", stream)
+        raise
     except (OSError, DeltaError) as error:
         why = getattr(error, "strerror", None) or first_line(error)
         raise StoreError("the store failed", remedy=_REMEDY, stream=stream, path=path, why=why) from error
