@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from singerkit.rest.retry import Policy
     from singerkit.rest.rules import Verdict
     from singerkit.rest.transport import Exchange
+    from singerkit.rest.unchanged import Unchanged
 
 logger = logging.getLogger("singerkit.rest")
 
@@ -80,12 +81,14 @@ class Client:
         redact: Callable[[str], str] = str,
         guard: HostGuard | None = None,
         timeout_s: float = 60,
+        unchanged: Unchanged | None = None,
     ) -> None:
         self.source = source
         self.redact = redact
         self.home = _home(source.base_url)
         self.gate = Gate(source.rate_limit)
-        self.transport = Transport(guard=guard, timeout_s=timeout_s, connections=source.concurrency + 1)
+        connections = source.concurrency + 1
+        self.transport = Transport(guard=guard, timeout_s=timeout_s, connections=connections, unchanged=unchanged)
         self.stopping = threading.Event()
         self.counts = Counts()
         self.counting = threading.Lock()

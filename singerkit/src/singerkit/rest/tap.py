@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from singerkit.rest.client import Client
     from singerkit.rest.endpoint import Endpoint, Source
     from singerkit.rest.files import LinesWriter
+    from singerkit.rest.login import StoredLogin
     from singerkit.rest.parents import ParentRows
     from singerkit.rest.probe import Probe
     from singerkit.rest.reader import Run
     from singerkit.rest.stream import RestStream
+    from singerkit.rest.unchanged import Unchanged
 
 
 class RestTap(ArrowTap):
@@ -100,7 +102,24 @@ class RestTap(ArrowTap):
         from singerkit.rest.client import Client
 
         guard = sockets.guard(allow_private_hosts=self.settings.allow_private_hosts)
-        return Client(source, redact=self.redact, guard=guard, timeout_s=timeout_s)
+        return Client(source, redact=self.redact, guard=guard, timeout_s=timeout_s, unchanged=self.unchanged)
+
+    def stored_login(self) -> StoredLogin:
+        """Return the way to sign by the login that the settings have: what `auth login` has kept."""
+        from singerkit.connect import sockets
+        from singerkit.connect.logins import application, login_in
+        from singerkit.rest.login import StoredLogin
+
+        found = login_in(self.settings)
+        if found is None:
+            raise TypeError(f"{type(self.settings).__name__} has no login")
+        guard = sockets.guard(allow_private_hosts=self.settings.allow_private_hosts)
+        return StoredLogin(access=application(self.name, *found, guard).access())
+
+    @cached_property
+    def unchanged(self) -> Unchanged | None:
+        """The answers that the server may call unchanged; a tap whose settings name a folder for them has it."""
+        return None
 
     @cached_property
     def lookout(self) -> Probe:

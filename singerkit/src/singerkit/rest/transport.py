@@ -26,9 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from singerkit.connect.hosts import HostGuard
+    from singerkit.rest.unchanged import Kept, Unchanged
 
 _REDIRECTS = 5
 _REDIRECTING = frozenset({301, 302, 303, 307, 308})
+_NOT_MODIFIED = 304
 _TEXT_BYTES = 4000  # of a body that is no good answer: enough for the vendor's words
 _NO_ADDRESS = (
     requests.exceptions.InvalidSchema,
@@ -54,7 +56,10 @@ class Exchange:
 class Transport:
     """Pooled connections with a timeout on each; safe to use from many threads."""
 
-    def __init__(self, *, guard: HostGuard | None, timeout_s: float, connections: int) -> None:
+    def __init__(
+        self, *, guard: HostGuard | None, timeout_s: float, connections: int, unchanged: Unchanged | None = None
+    ) -> None:
+        self.unchanged = unchanged
         self.timeout_s = timeout_s
         self.session = _session(guard, connections)
         self.proxies = functools.cache(_proxies)
@@ -66,15 +71,27 @@ class Transport:
         try:
             for _ in range(_REDIRECTS):
                 sent = sign(at)
-                response = self._transmit(sent)
+                kept = self.unchanged.find(sent) if self.unchanged and sent.method == "GET" else None
+                response = self._transmit(_asking_for_news(sent, kept))
                 content: bytes = response.raw.read(decode_content=True)  # requests would read in pieces of 10 kB
+                if kept and response.status_code == _NOT_MODIFIED:
+                    return self._as_before(kept, response, sent)
                 if response.status_code not in _REDIRECTING or "location" not in response.headers:
                     answer, why = self._decoded(response, content)
+                    if self.unchanged and sent.method == "GET" and response.status_code == 200 and not why:
+                        self.unchanged.keep(sent, answer.headers, content)
                     return Exchange(answer, sent, why)
                 at = _redirected(at, response.status_code, response.headers["location"])
         except _TRANSIENT as error:
             return Exchange(None, sent, _plain(error))
         raise UnavailableError("too many redirects", **place(request), remedy="check the address in the settings")
+
+    def _as_before(self, kept: Kept, response: requests.Response, sent: Request) -> Exchange:
+        """Return the answer that the server calls unchanged, with the quota that its new headers tell."""
+        if self.unchanged:
+            self.unchanged.used()
+        headers = {**kept.headers, **{name.lower(): value for name, value in response.headers.items()}}
+        return Exchange(Answer(200, headers, self.decoder.decode(kept.body) if kept.body.strip() else None), sent)
 
     def _transmit(self, request: Request) -> requests.Response:
         form = request.headers.get("Content-Type", "").startswith("application/x-www-form")
@@ -103,6 +120,10 @@ class Transport:
             why = "its answer is not JSON, or is cut" if good else ""
             return Answer(response.status_code, headers, None, _text(content)), why
         return Answer(response.status_code, headers, body, "" if good else _text(content)), ""
+
+
+def _asking_for_news(request: Request, kept: Kept | None) -> Request:
+    return replace(request, headers={**request.headers, "If-None-Match": kept.etag}) if kept else request
 
 
 def _redirected(request: Request, code: int, location: str) -> Request:
