@@ -9,11 +9,11 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
-
 from singerkit.checks.guards import EarlyEndError
 from singerkit.errors import SafetyStopError
 from singerkit.rest import selector
+from singerkit.rest.circle import Circle
+from singerkit.rest.paging import NoWayOnError
 from singerkit.rest.refusals import Sending
 from singerkit.rest.rules import GONE
 
@@ -49,7 +49,7 @@ class Page:
 
 def sending(endpoint: Endpoint) -> Sending:
     """Return what the client must know about a row."""
-    rules = (*endpoint.rules, GONE) if endpoint.parents else endpoint.rules
+    rules = (*endpoint.rules, *endpoint.pages.rules, *([GONE] if endpoint.parents else []))
     return Sending(endpoint.name, rules, endpoint.scopes, endpoint.scopes_help)
 
 
@@ -57,7 +57,7 @@ def pages(
     sender: Sender, endpoint: Endpoint, request: Request, *, parent: Mapping[str, Any] | None = None
 ) -> Iterator[Page]:
     """Yield page after page, from this request on."""
-    to, seen, before, number = sending(endpoint), {request.fingerprint()}, b"", 0
+    to, circle, number = sending(endpoint), Circle(endpoint.name, request), 0
     at: Request | None = request
     shown: list[dict[str, Any]] = []
     while at is not None:
@@ -70,7 +70,7 @@ def pages(
         answer = replace(answer, records=_records(endpoint, answer))
         number += 1
         following = _following(endpoint, at, answer)
-        before = _refuse_loop(endpoint, following, seen, answer, before)
+        circle.look(answer.records, following)
         if following and number == endpoint.max_pages:
             logger.warning("page cap reached stream=%s parent=%s pages=%d", endpoint.name, dict(parent or {}), number)
             following = None
@@ -83,6 +83,13 @@ def pages(
 def _following(endpoint: Endpoint, at: Request, answer: Answer) -> Request | None:
     try:
         return endpoint.pages.next(at, answer)
+    except NoWayOnError as error:
+        raise SafetyStopError(
+            "the server says that there is more, but not how to go on",
+            stream=endpoint.name,
+            pages=endpoint.pages.style,
+            remedy="check where the page style of the row looks for it",
+        ) from error
     except ValueError as error:
         raise SafetyStopError(
             "what the server says of the next page is no address, or no number",
@@ -121,20 +128,3 @@ def _named(columns: Sequence[str], found: list[Any]) -> list[dict[str, Any]]:
     for one in found:
         opened.extend(one.items() if isinstance(one, dict) else [one if isinstance(one, list) else [one]])
     return [dict(zip(columns, values, strict=False)) for values in opened]
-
-
-def _refuse_loop(endpoint: Endpoint, following: Request | None, seen: set[str], answer: Answer, before: bytes) -> bytes:
-    """Raise where the next request was sent before, or where the server gives the same records again; return them."""
-    if following is None:
-        return b""
-    mark = following.fingerprint()
-    these = msgspec.json.encode(answer.records[:1] + answer.records[-1:]) if answer.records else b""
-    if mark in seen or (these and these == before and len(answer.records) > 1):
-        raise SafetyStopError(
-            "the pages go round in a circle",
-            stream=endpoint.name,
-            pages=len(seen),
-            remedy="check the page style of the row: the server gave the same page, or the same way on, twice",
-        )
-    seen.add(mark)
-    return these
