@@ -125,6 +125,42 @@ def test_nothing_can_be_known(
     assert [why in message for message in caplog.messages if "cut short" in message] == [True]
 
 
+@pytest.mark.parametrize("start", [[], [state(log={"n": 99})]], ids=["no STATE", "another STATE"])
+@pytest.mark.parametrize(
+    ("described", "found"),
+    [
+        ({"x-sort": "asc"}, ["1", "2", "3", "4", "5"]),
+        ({"x-sort": "desc"}, ["1", "2", "2", "3", "3", "4", "5"]),
+        ({}, ["1", "2", "2", "3", "3", "4", "5"]),
+    ],
+    ids=["sorted", "the other way", "nothing said"],
+)
+def test_sorted_replication_key(
+    load: Load, rows: Rows, start: list[dict[str, Any]], described: dict[str, Any], found: list[str]
+) -> None:
+    """Where the STATE tells nothing, rows that the tap says to come in rising order tell from where they come again."""
+    log = schema("log", (), line="string", n="integer") | {"bookmark_properties": ["n"]}
+    log["schema"] |= described
+    sent = [record("log", line=str(number), n=number) for number in range(1, 6)]
+    cut_short(load, log, sent[0], state(log={"n": 1}), *sent[1:3], log | {"key_properties": None}, sent[3])
+
+    load([*start, log, *sent[1:3], *sent[3:], state(log={"n": 5})])
+
+    doubled = [] if described.get("x-sort") == "asc" else ["4"]
+    assert texts(rows) == sorted([*found, *doubled])
+
+
+def test_rewritten_files(load: Load, warehouse: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Rows whose files another program wrote again are no longer told apart, which one line says."""
+    cut_short(load, LOG, line("a"), line("b"))
+    DeltaTable(warehouse / "log").optimize.z_order(["line"])
+
+    load([LOG, line("a"), line("b"), state(log={"n": 2})])
+
+    assert DeltaTable(warehouse / "log").count() == 4
+    assert any("files with some of its rows were rewritten since" in message for message in caplog.messages)
+
+
 def test_good_end(load: Load, warehouse: Path) -> None:
     """The end of a run is one commit without files."""
     load([LOG, line("a"), state(log={"n": 1})])

@@ -20,7 +20,7 @@ from target_delta.loading import Loading
 from target_delta.names import table_address
 from target_delta.omitted import without_omitted
 from target_delta.partition_choice import wanted
-from target_delta.resume import Resume
+from target_delta.resume import Resume, sorted_by
 from target_delta.staging import Progress, clean, resume
 from target_delta.store import Store
 from target_delta.table import Table
@@ -59,7 +59,8 @@ class Stream:
         started_ms = int(run.started.timestamp() * _MS)
         table = Table(self._store, self.name, wanted(schema, run.settings.partitioning_of(self.name)))
         self._committer = Committer(table, run.id, run.worker.alive, source, started_ms)
-        self._resume = None if method else Resume(self._store, self.name, started_ms=started_ms)
+        by = sorted_by(schema)
+        self._resume = None if method else Resume(self._store, self.name, started_ms=started_ms, sorted_by=by)
         """What is left out of an append; nothing of rows that are made here."""
         chosen = method or run.settings.method_of(self.name, keyed=bool(schema.keys))
         self._loading = Loading(run, self._committer, chosen, self._resume)
