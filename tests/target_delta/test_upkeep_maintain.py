@@ -204,13 +204,14 @@ def test_beside_writers(warehouse: Path, rows: Rows) -> None:
 def test_many_small_runs(load: Load, verb: Verb, warehouse: Path) -> None:
     """However many small runs there were: a run costs no more than twice the tenth, and the files are few.
 
-    STRESS sets how many runs; with 1000 it takes some minutes.
+    Costs differ from run to run by how many files wait for the next compaction, so a cycle of them is compared. STRESS
+    sets how many runs; a thousand take some minutes.
     """
     runs = int(os.environ.get("STRESS", "60"))
 
     costs = [small_run(load, number) for number in range(runs)]
 
-    assert median(costs[-9:]) <= 2 * median(costs[5:14])
+    assert median(costs[-20:]) <= 2 * median(costs[:20])
     assert files(warehouse) <= PARTS * 21
     assert sum(row["inserted"] for row in verb("history", "--limit", "9999")) == runs * SMALL_ROWS
 

@@ -101,8 +101,8 @@ def _before(first: Entry, commits: Sequence[Entry]) -> int:
 
 
 def _changes(entry: Entry) -> bool:
-    """Return whether a commit changed rows: upkeep and changes of columns do not."""
-    return not entry.upkeep and bool(entry.adds or entry.removes)
+    """Return whether a commit changed rows: compactions and changes of columns do not."""
+    return entry.upkeep not in {"compact", "rollback"} and bool(entry.adds or entry.removes)
 
 
 def _refuse(way: Return, *, with_later: bool) -> None:
@@ -136,7 +136,7 @@ def _restore(way: Return, run: str) -> None:
         snapshot.delta.restore(
             way.version,
             commit_properties=CommitProperties(
-                custom_metadata={**(how.custom_metadata or {}), **said},  # type: ignore[dict-item]  # values are JSON
+                custom_metadata={**(how.custom_metadata or {}), **said},
                 max_commit_retries=ONE_TRY,
                 app_transactions=[*(how.app_transactions or []), *loads],
             ),

@@ -34,6 +34,7 @@ def verb(act: Callable[..., None]) -> click.Command:
     return click.option("--path", help="The folder or address of the tables, in the place of the setting.")(command)
 
 
+KEY = click.option("--key", "keys", multiple=True, help="A key column, where the newest load does not name the keys.")
 DRY_RUN = click.option("--dry-run", is_flag=True, help="Say what would be done, and change nothing.")
 
 
@@ -89,7 +90,54 @@ def rollback(chosen: Settings, run: str, *, with_later: bool, dry_run: bool, as_
     _show(done, room.COLUMNS, as_json=as_json)
 
 
-VERBS: dict[str, click.Command] = {"history": history, "peek": peek, "maintain": maintain, "rollback": rollback}
+@verb
+@click.argument("streams", nargs=-1)
+@click.option("--quick", is_flag=True, help="Look at the log and at the files, and read no row.")
+@KEY
+def verify(chosen: Settings, streams: Sequence[str], keys: Sequence[str], *, quick: bool, as_json: bool) -> None:
+    """Say whether the tables of STREAMS (names or globs; all) are what their logs say; exit 4 where one is not."""
+    from singerkit.errors import SafetyStopError
+    from target_delta.upkeep import verify as room
+
+    found = [row for table in _tables(chosen, streams) for row in room.verify(table, keys, quick=quick)]
+    _show(found, room.COLUMNS, as_json=as_json)
+    if bad := [f"{row['stream']}:{row['check']}" for row in found if not row["good"]]:
+        raise SafetyStopError("tables are not what their logs say", remedy="see what was found", found=" ".join(bad))
+
+
+@verb
+@click.argument("stream")
+@click.option("--keys", "by_keys", is_flag=True, required=True, help="Leave one row of every key.")
+@KEY
+@click.option("--newest", metavar="COLUMN", help="The row with the greatest value in it stays, not the last written.")
+@DRY_RUN
+def repair(  # each option is one
+    chosen: Settings,
+    stream: str,
+    keys: Sequence[str],
+    newest: str | None,
+    *,
+    by_keys: bool,  # noqa: ARG001  # says what is repaired: there is one kind
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Leave one row of every key in the table of STREAM: of doubled ones the row that was written last."""
+    from target_delta.upkeep import repair as room
+    from target_delta.upkeep.tables import layout, table
+
+    found = table(chosen.path, chosen.storage_options, stream)
+    done = room.repair(found, layout(chosen), keys, newest=newest, dry_run=dry_run)
+    _show([done], room.COLUMNS, as_json=as_json)
+
+
+VERBS: dict[str, click.Command] = {
+    "history": history,
+    "peek": peek,
+    "verify": verify,
+    "maintain": maintain,
+    "rollback": rollback,
+    "repair": repair,
+}
 
 
 def _tables(chosen: Settings, streams: Sequence[str]) -> list[Found]:
