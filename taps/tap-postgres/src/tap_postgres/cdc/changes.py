@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tap_postgres.cdc.spool import Spool
 
-_ROWS = frozenset({b"I", b"U", b"D"})
+_ROWS = frozenset(b"IUD")
 
 
 class Transaction(NamedTuple):
@@ -80,15 +80,19 @@ class Changes:
 
     def feed(self, data: bytes, start: int = 0) -> Iterable[Event]:
         """Return what one message brings about."""
-        kind = data[start : start + 1]
+        kind = data[start] if len(data) > start else 0
         if self._aside is not None and kind in IN_TRANSACTION:
             self._aside(data, start)
             return ()
-        if kind in _ROWS:
-            if int.from_bytes(data[start + 1 : start + 5]) in self.ignored:
-                return ()
-            return (self._row_change(decode(data, start), self._transaction(start)),)
-        return self._other(decode(data, start), start)
+        if kind not in _ROWS:
+            return self._other(decode(data, start), start)
+        oid = int.from_bytes(data[start + 1 : start + 5])
+        if oid in self.ignored:
+            return ()
+        message = decode(data, start)
+        if self._open is None:
+            raise ProtocolError("a row outside of a transaction", start)
+        return (RowChange(self._relations.get(oid) or self._relation(oid), message, self._open),)  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Free what waits."""
@@ -102,7 +106,9 @@ class Changes:
             case m.Begin():
                 self._open = Transaction(message.xid, message.commit_lsn, message.commit_us)
             case m.Commit():
-                transaction, self._open = self._transaction(start), None
+                if self._open is None:
+                    raise ProtocolError("a COMMIT outside of a transaction", start)
+                transaction, self._open = self._open, None
                 yield Committed(transaction, message.end_lsn)
             case m.Relation() | m.Truncate():
                 yield from self._in_transaction(message, self._open)
@@ -160,7 +166,7 @@ class Changes:
     def _replay(self, spool: Spool | None, transaction: Transaction, position: int) -> Iterator[Event]:
         if spool is not None:
             for data in spool.messages():
-                if data[:1] not in _ROWS or int.from_bytes(data[1:5]) not in self.ignored:
+                if data[0] not in _ROWS or int.from_bytes(data[1:5]) not in self.ignored:
                     yield from self._in_transaction(decode(data), transaction)
             spool.close()
         yield Committed(transaction, position)
@@ -178,21 +184,12 @@ class Changes:
                         yield Truncated(self._relation(oid), transaction)
             case m.Insert() | m.Update() | m.Delete():
                 if transaction is not None:
-                    yield self._row_change(message, transaction)
+                    yield RowChange(self._relation(message.relation), message, transaction)
             case _:
                 return
-
-    def _row_change(self, message: m.Decoded, transaction: Transaction) -> RowChange:
-        assert isinstance(message, m.Insert | m.Update | m.Delete)  # noqa: S101  # by its kind
-        return RowChange(self._relation(message.relation), message, transaction)
 
     def _relation(self, oid: int) -> m.Relation:
         relation = self._relations.get(oid)
         if relation is None:
             raise ProtocolError(f"relation {oid} was not announced", 0)
         return relation
-
-    def _transaction(self, start: int) -> Transaction:
-        if self._open is None:
-            raise ProtocolError("a row or a COMMIT outside of a transaction", start)
-        return self._open

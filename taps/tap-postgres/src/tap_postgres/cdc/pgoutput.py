@@ -42,24 +42,23 @@ class ProtocolError(UnavailableError):
 
 def decode(data: bytes, start: int = 0, *, streamed: bool = False) -> m.Decoded:
     """Return the message that lies at `start`; inside of a stream its rows carry the number of their transaction."""
-    kind = data[start : start + 1]
-    reader = _READERS.get(kind)
-    if reader is None:
-        raise ProtocolError(f"the kind {kind!r} is not known" if kind else "it is empty", start)
-    at = start + 1 + (_XID if streamed and kind in IN_TRANSACTION else 0)
     try:
-        message, end = reader(data, at)
+        kind = data[start]
+        reader = _READERS[kind]
+        message, end = reader(data, start + 1 + (_XID if streamed and kind in IN_TRANSACTION else 0))
+    except KeyError:
+        raise ProtocolError(f"the kind {chr(kind)!r} is not known", start) from None
     except (struct.error, IndexError) as error:
-        raise ProtocolError(f"{kind!r} ends early", len(data)) from error
+        raise ProtocolError("it ends early", len(data)) from error
     except UnicodeDecodeError as error:
-        raise ProtocolError(f"a name in {kind!r} is not UTF-8", at) from error
+        raise ProtocolError(f"a name in {chr(kind)!r} is not UTF-8", start) from error
     if end != len(data):
         how = "early" if end > len(data) else "before its bytes do"
-        raise ProtocolError(f"{kind!r} ends {how}", min(end, len(data)))
+        raise ProtocolError(f"{chr(kind)!r} ends {how}", min(end, len(data)))
     return message
 
 
-IN_TRANSACTION = frozenset({b"I", b"U", b"D", b"T", b"R", b"Y", b"M"})
+IN_TRANSACTION = frozenset(b"IUDTRYM")
 """The kinds that carry a transaction's number inside of a stream."""
 
 
@@ -226,9 +225,12 @@ def _expect(data: bytes, at: int, kind: int) -> None:
         raise ProtocolError(f"{chr(kind)!r} should be here", at)
 
 
-_READERS: Mapping[bytes, Reader] = {
-    b"B": _begin, b"C": _commit, b"O": _origin, b"R": _relation, b"Y": _type, b"I": _insert, b"U": _update,
-    b"D": _delete, b"T": _truncate, b"M": _message, b"S": _stream_start, b"E": _stream_stop, b"c": _stream_commit,
-    b"A": _stream_abort, b"b": _begin_prepare, b"P": _prepare, b"K": _commit_prepared, b"r": _rollback_prepared,
-    b"p": _prepare,
+_READERS: Mapping[int, Reader] = {
+    kind[0]: reader
+    for kind, reader in {
+        b"B": _begin, b"C": _commit, b"O": _origin, b"R": _relation, b"Y": _type, b"I": _insert, b"U": _update,
+        b"D": _delete, b"T": _truncate, b"M": _message, b"S": _stream_start, b"E": _stream_stop, b"c": _stream_commit,
+        b"A": _stream_abort, b"b": _begin_prepare, b"P": _prepare, b"K": _commit_prepared, b"r": _rollback_prepared,
+        b"p": _prepare,
+    }.items()
 }  # fmt: skip

@@ -7,9 +7,10 @@ the new one is written. What the log leaves out is NULL and named in `_sdc_omitt
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tap_postgres.cdc import messages as m
 from tap_postgres.values import Column, conform
@@ -48,13 +49,6 @@ def as_read(batch: pa.RecordBatch, lsn: int) -> pa.RecordBatch:
     return batch
 
 
-class _Entry(NamedTuple):
-    op: str
-    row: m.Row
-    transaction: Transaction
-    omitted: Sequence[str] | None
-
-
 @dataclass(frozen=True)
 class Layout:
     """How rows of a relation become rows of a stream: its readings, and where in a row each of them lies.
@@ -83,9 +77,8 @@ class Rows:
 
     def __init__(self, layout: Layout, lookup: Lookup) -> None:
         self.layout = layout
-        self.count = 0
         self._lookup = lookup
-        self._entries: list[_Entry] = []
+        self._clear()
         self._not_in_identity = layout.not_in_identity
 
     def add(self, event: RowChange) -> None:
@@ -100,18 +93,18 @@ class Rows:
 
     def take(self, reader: Reader, policy: Policy, stream: str) -> pa.RecordBatch:
         """Return everything that was added as one batch, and forget it."""
-        entries, self._entries = self._entries, []
-        self.count = 0
-        values = list(zip(*(entry.row for entry in entries), strict=True))
+        count, values = self.count, list(zip(*self._values, strict=True))
         arrays = []
         for reading, place in zip(self.layout.readings, self.layout.places, strict=True):
-            column: Sequence[Any] = values[place] if place is not None else [None] * len(entries)
+            column: Sequence[Any] = values[place] if place is not None else [None] * count
             if m.UNCHANGED in column:
                 column = [None if value is m.UNCHANGED else value for value in column]
             arrays.append(reader.read(column, reading, stream))
         columns = [Column(reading.name, reading.rendering) for reading in self.layout.readings]
         raw = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
-        return _described(conform(raw, columns, policy, stream), entries)
+        batch = self._described(conform(raw, columns, policy, stream))
+        self._clear()
+        return batch
 
     def _update(self, change: m.Update, transaction: Transaction) -> None:
         new, old = change.new, change.old
@@ -149,23 +142,36 @@ class Rows:
         if op is UPDATE and m.UNCHANGED in row:
             names = self.layout.names
             omitted = [names[place] for place, value in enumerate(row) if value is m.UNCHANGED]
-        self._entries.append(_Entry(op, row, transaction, omitted))
+        if omitted:
+            self._omitted[self.count] = omitted
+        self._values.append(row)
+        self._ops.append(op)
+        self._transactions.append(transaction)
         self.count += 1
 
+    def _clear(self) -> None:
+        self.count = 0
+        self._values: list[m.Row] = []
+        self._ops: list[str] = []
+        self._transactions: list[Transaction] = []
+        self._omitted: dict[int, Sequence[str]] = {}
+        """What a row leaves out, by its place."""
 
-def _described(batch: pa.RecordBatch, entries: Sequence[_Entry]) -> pa.RecordBatch:
-    """Return the batch with what happened to each row, and when."""
-    commits = [entry.transaction.commit_us + EPOCH_US for entry in entries]
-    given: dict[str, list[Any]] = {
-        "_sdc_lsn": [entry.transaction.commit_lsn for entry in entries],
-        "_sdc_op": [entry.op for entry in entries],
-        "_sdc_xid": [entry.transaction.xid for entry in entries],
-        "_sdc_commit_at": commits,
-        "_sdc_deleted_at": [at if entry.op is DELETE else None for at, entry in zip(commits, entries, strict=True)],
-    }
-    for name, (kind, _) in COLUMNS.items():
-        batch = batch.append_column(name, pa.array(given[name], kind))
-    if any(entry.omitted for entry in entries):
-        names = pa.array([entry.omitted for entry in entries], pa.list_(pa.string()))
-        batch = batch.append_column(OMITTED, names)
-    return batch
+    def _described(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the batch with what happened to each row, and when."""
+        xids, lsns, times = zip(*self._transactions, strict=True)
+        commits = pc.add(pa.array(times, pa.int64()), EPOCH_US)
+        deleted = pa.array([op is DELETE for op in self._ops])
+        given: dict[str, pa.Array] = {
+            "_sdc_lsn": pa.array(lsns, pa.int64()),
+            "_sdc_op": pa.array(self._ops, pa.string()),
+            "_sdc_xid": pa.array(xids, pa.int64()),
+            "_sdc_commit_at": commits,
+            "_sdc_deleted_at": pc.if_else(deleted, commits, None),
+        }
+        for name, (kind, _) in COLUMNS.items():
+            batch = batch.append_column(name, pc.cast(given[name], kind))
+        if self._omitted:
+            names = [self._omitted.get(place) for place in range(self.count)]
+            batch = batch.append_column(OMITTED, pa.array(names, pa.list_(pa.string())))
+        return batch
