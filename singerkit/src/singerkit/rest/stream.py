@@ -20,7 +20,9 @@ from singerkit.output import Files
 from singerkit.rest import bookmarks
 from singerkit.rest.output import MappedRowValues, RowLines, Rows
 from singerkit.rest.reader import Reader, is_young
+from singerkit.rest.shape import Shaper
 from singerkit.stream import ArrowStream, Checkpoint
+from singerkit.webhooks.drain import THROUGH
 
 if TYPE_CHECKING:
     from collections import deque
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from singerkit.rest.client import Client, Counts
     from singerkit.rest.endpoint import Endpoint
     from singerkit.rest.tap import RestTap
+    from singerkit.webhooks.drain import Drain
 
 logger = logging.getLogger("singerkit.rest")
 
@@ -67,10 +70,23 @@ class RestStream(ArrowStream):
         """Yield rows and checkpoints until all is read, or `max_rows` are."""
         state = dict(self.stream_state)
         before = state if version is None else state.get("full_load", {})
+        drained: dict[str, Any] = {}
+        if version is None and self._tap.drain is not None:
+            drained = yield from self._delivered(self._tap.drain, state)
         self.sender = self._tap.client.for_stream()
         reader = self._reader(self._bookmark() if version is None else None, before)
         for item in reader.items():
-            yield item if isinstance(item, Rows) else self._checkpoint(item, version)
+            yield item if isinstance(item, Rows) else self._checkpoint({**item, **drained}, version)
+
+    def _delivered(self, drain: Drain, state: dict[str, Any]) -> Generator[Any, None, dict[str, Any]]:
+        """Yield what webhooks brought, before the source is asked, which is newer; return the place reached."""
+        place = {THROUGH: state.pop(THROUGH, "")}
+        shaper = Shaper(self.endpoint, [name for name in self.schema["properties"] if self.mask["properties", name]])
+        for rows, reached in drain.rows(self.name, self.primary_keys, self.endpoint.version_keys, place[THROUGH]):
+            place = {THROUGH: reached}
+            yield Rows(shaper.rows(rows, {}))
+            yield Checkpoint({**state, **place})
+        return place if place[THROUGH] else {}
 
     def _count(self, counts: Counts) -> None:
         """Report what was sent; the time that was waited for quota and repeats is not the source's own."""

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from singerkit.rest.reader import Run
     from singerkit.rest.stream import RestStream
     from singerkit.rest.unchanged import Unchanged
+    from singerkit.webhooks.drain import Drain
+    from singerkit.webhooks.events import Hooks
+
+
+_DELETED_AT = {"type": ["string", "null"], "format": "date-time", "description": "When a webhook said it was deleted."}
 
 
 class RestTap(ArrowTap):
@@ -43,6 +48,8 @@ class RestTap(ArrowTap):
     dynamic_catalog = False  # the rows are known without settings, so `--discover` needs none
     source_row: ClassVar[Source]
     endpoints: ClassVar[Sequence[Endpoint]]
+    hooks: ClassVar[Hooks | None] = None
+    """What the tap's vendor sends by webhooks, or None."""
 
     @cached_property
     def now(self) -> datetime:
@@ -122,6 +129,27 @@ class RestTap(ArrowTap):
         return None
 
     @cached_property
+    def drain(self) -> Drain | None:
+        """The deliveries of webhooks that are to become rows, where the tap takes any and the settings name a spool."""
+        folder = getattr(self.settings, "webhook_spool", None)
+        if self.hooks is None or folder is None:
+            return None
+        from singerkit.webhooks.drain import Drain
+        from singerkit.webhooks.spool import Spool
+
+        return Drain(Spool(folder), self.hooks)
+
+    def sync_all(self) -> None:  # type: ignore[misc]  # see ArrowTap.sync_all
+        """Forget the deliveries that the STATE covers, now that it has come back; then sync."""
+        if self.drain is not None:
+            reading = [
+                one.name for one in self.arrow_streams if one.selected and one.replication_method == "INCREMENTAL"
+            ]
+            gone = self.drain.forget(self.state.get("bookmarks", {}), reading)
+            self.logger.info("deliveries that the STATE covers are forgotten count=%d", gone)
+        super().sync_all()
+
+    @cached_property
     def lookout(self) -> Probe:
         """What looks at streams before a sync."""
         from singerkit.rest.probe import Probe
@@ -181,6 +209,8 @@ class RestTap(ArrowTap):
         schemas = schema.schemas(self.rows, self.schema_folder())
         size = self.settings.page_size
         check.check_rows(self.plain_source(), self.endpoint_rows(), self.known_names(), schemas, size)
+        for name in self.hooks.streams() & schemas.keys() if self.drain and self.hooks else ():
+            schemas[name]["properties"] |= {"_sdc_deleted_at": _DELETED_AT}
         return [RestStream(self, row, schemas[name]) for name, row in self.rows.items()]
 
     def lines_writer(self, stream: str) -> LinesWriter:
