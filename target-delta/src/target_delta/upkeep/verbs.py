@@ -7,6 +7,7 @@ what it does.
 from __future__ import annotations
 
 import functools
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
     from singerkit.verbs import Given
     from target_delta.settings import Settings
+    from target_delta.upkeep.show import Row
     from target_delta.upkeep.tables import Found
+
+
+_CONFIG = f"{__name__}.config"
 
 
 def verb(act: Callable[..., None]) -> click.Command:
@@ -25,7 +30,9 @@ def verb(act: Callable[..., None]) -> click.Command:
     def called(given: Given, /, path: str | None, **options: Any) -> None:
         from dataclasses import replace
 
-        chosen: Settings = given.opened().settings
+        plugin = given.opened()
+        chosen: Settings = plugin.settings
+        click.get_current_context().meta[_CONFIG] = dict(plugin.config)
         act(replace(chosen, path=path) if path else chosen, **options)
 
     functools.update_wrapper(called, act)  # its words, and the options that click noted
@@ -93,13 +100,19 @@ def rollback(chosen: Settings, run: str, *, with_later: bool, dry_run: bool, as_
 @verb
 @click.argument("streams", nargs=-1)
 @click.option("--quick", is_flag=True, help="Look at the log and at the files, and read no row.")
+@click.option("--source", is_flag=True, help="Compare with all rows of a tap, on stdin: counts and checksums.")
 @KEY
-def verify(chosen: Settings, streams: Sequence[str], keys: Sequence[str], *, quick: bool, as_json: bool) -> None:
+def verify(
+    chosen: Settings, streams: Sequence[str], keys: Sequence[str], *, quick: bool, source: bool, as_json: bool
+) -> None:
     """Say whether the tables of STREAMS (names or globs; all) are what their logs say; exit 4 where one is not."""
     from singerkit.errors import SafetyStopError
     from target_delta.upkeep import verify as room
 
-    found = [row for table in _tables(chosen, streams) for row in room.verify(table, keys, quick=quick)]
+    tables = _tables(chosen, streams)
+    found = [row for table in tables for row in room.verify(table, keys, quick=quick)]
+    if source:
+        found += _compared(tables)
     _show(found, room.COLUMNS, as_json=as_json)
     if bad := [f"{row['stream']}:{row['check']}" for row in found if not row["good"]]:
         raise SafetyStopError("tables are not what their logs say", remedy="see what was found", found=" ".join(bad))
@@ -130,9 +143,24 @@ def repair(  # each option is one
     _show([done], room.COLUMNS, as_json=as_json)
 
 
+@verb
+def plan(chosen: Settings, *, as_json: bool) -> None:
+    """Say what the Singer messages on stdin would do to the tables, and write nothing to them."""
+    from singerkit.errors import SafetyStopError
+    from target_delta.upkeep import preview as room
+    from target_delta.upkeep.beside import loaded
+
+    with loaded(sys.stdin.buffer, click.get_current_context().meta[_CONFIG]) as beside:
+        rows = [*room.preview(chosen.path, chosen.storage_options, beside)]
+    _show(rows, room.COLUMNS, as_json=as_json)
+    if bad := [row["stream"] for row in rows if row.get("problem")]:
+        raise SafetyStopError("the run would stop", remedy="see the problem of each", streams=" ".join(bad))
+
+
 VERBS: dict[str, click.Command] = {
     "history": history,
     "peek": peek,
+    "plan": plan,
     "verify": verify,
     "maintain": maintain,
     "rollback": rollback,
@@ -144,6 +172,16 @@ def _tables(chosen: Settings, streams: Sequence[str]) -> list[Found]:
     from target_delta.upkeep.tables import tables
 
     return tables(chosen.path, chosen.storage_options, streams)
+
+
+def _compared(tables: Sequence[Found]) -> list[Row]:
+    """Return how the tables differ from what a tap sends on stdin; tables of other streams are left out."""
+    from target_delta.upkeep.beside import loaded
+    from target_delta.upkeep.compare import compare
+
+    with loaded(sys.stdin.buffer, click.get_current_context().meta[_CONFIG]) as beside:
+        sent = {coming.stream for coming in beside.streams}
+        return [compare(table, beside.path) for table in tables if table.stream in sent]
 
 
 def _show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> None:

@@ -1,0 +1,113 @@
+"""What an input would do to the tables: `tap ... | target-delta plan`. Nothing is written to them.
+
+Takes what was loaded beside the tables; gives a row a stream: what would be created, evolved, added and rewritten.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from singerkit.errors import SingerkitError
+from target_delta.keys import KeySet, last_per_key
+from target_delta.names import table_address
+from target_delta.partition import COLUMN
+from target_delta.prune import Pruning
+from target_delta.scan import read
+from target_delta.schema import evolve
+from target_delta.store import Store
+from target_delta.table import Table, added_columns
+from target_delta.wall import store_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from target_delta.snapshot import LiveFile, Snapshot
+    from target_delta.upkeep.beside import Beside, Coming
+    from target_delta.upkeep.show import Row
+
+COLUMNS = (
+    *("stream", "action", "rows", "inserted", "updated", "columns", "partitions", "files", "bytes"),
+    *("rewritten_files", "rewritten_bytes", "problem"),
+)
+
+
+def preview(root: str, options: Mapping[str, str], beside: Beside) -> Iterator[Row]:
+    """Yield what would become of each stream's table.
+
+    create: there is none. append, upsert: rows are added, or replace those of their keys; files that hold one are
+    written again. replace: a full load takes the place of all rows. nothing: no row came. Where the run would stop, the
+    problem is what it would say.
+    """
+    for coming in beside.streams:
+        store = Store(table_address(root, coming.stream), options)
+        with store_errors(coming.stream, store.uri):
+            came = Table(Store(table_address(beside.path, coming.stream), {}), coming.stream).snapshot()
+            row: Row = {"stream": coming.stream, "action": "nothing", "rows": 0}
+            if came is not None:
+                row |= {
+                    "rows": sum(file.rows or 0 for file in came.files),
+                    "files": len(came.files),
+                    "bytes": sum(file.size for file in came.files),
+                }
+                try:
+                    row |= _effect(Table(store, coming.stream, coming.wanted), came, coming, beside)
+                except SingerkitError as error:
+                    row["problem"] = str(error)
+        yield row
+
+
+def _effect(table: Table, came: Snapshot, coming: Coming, beside: Beside) -> Row:
+    now, schema = table.snapshot(), _columns(came)
+    rows = sum(file.rows or 0 for file in came.files)
+    if now is None:
+        columns = [f"{field.name} {field.type}" for field in schema]
+        return {"action": "create", "inserted": rows, "columns": columns, "partitions": str(came.partitioning)}
+    columns = [*added_columns(now.schema, schema)]
+    if came.full_load is not None:
+        return {"action": "replace", "inserted": rows, "columns": columns, **_rewritten(now.files)}
+    evolve(now.schema, schema)  # says what does not fit
+    if coming.method != "upsert":
+        return {"action": "append", "inserted": rows, "columns": columns}
+    ours = Store(table_address(beside.path, coming.stream), {})
+    return {"action": "upsert", "columns": columns, **_upsert(table.store, now, coming, ours, came.files)}
+
+
+def _columns(came: Snapshot) -> pa.Schema:
+    """Return the columns of the rows, without the one by which they were partitioned beside."""
+    made = [COLUMN] if came.partitioning.is_derived else []
+    return pa.schema([field for field in came.schema if field.name not in made])
+
+
+def _upsert(theirs: Store, now: Snapshot, coming: Coming, ours: Store, files: Sequence[LiveFile]) -> Row:
+    """Return how many keys are new, and the files that hold one of the others."""
+    hit: dict[str, LiveFile] = {}
+    updated = rows = 0
+    for file in files:
+        for batch in _keyed(ours, file, now, coming):
+            rows += batch.num_rows
+            found = np.zeros(batch.num_rows, dtype=bool)
+            wanted = KeySet(batch, coming.keys)
+            for candidate in Pruning(coming.keys, coming.wanted.immutable).candidates(now, batch, wanted):
+                for stored in read(theirs, candidate, now.schema, coming.keys):
+                    places = wanted.positions(stored).drop_null().to_numpy()
+                    found[places] = True
+                    if len(places):
+                        hit[candidate.path] = candidate
+            updated += int(found.sum())
+    return {"inserted": rows - updated, "updated": updated, **_rewritten([*hit.values()])}
+
+
+def _keyed(store: Store, file: LiveFile, now: Snapshot, coming: Coming) -> Iterator[pa.Table]:
+    """Yield the keys of rows with the partition that they have in the table as it is now."""
+    partitioning = now.partitioning
+    columns = dict.fromkeys([*coming.keys, *partitioning.keys])
+    known = [name for name in columns if name in now.schema.names]
+    for rows in read(store, file, now.schema, known):
+        yield partitioning.place(last_per_key(rows, coming.keys))
+
+
+def _rewritten(files: Sequence[LiveFile]) -> dict[str, Any]:
+    return {"rewritten_files": len(files), "rewritten_bytes": sum(file.size for file in files)}
