@@ -28,10 +28,10 @@ def test_order() -> None:
     """Rows come back in the order in which they came, whether they were in memory or on the disk."""
     batch, disk = Batch(), Overflow()
     for number in range(6):
-        batch.add(rows(number), 0.0)
+        batch.add(rows(number))
         if number % 2:
             batch.spill(disk)
-    batch.add(rows(6), 0.0)
+    batch.add(rows(6))
 
     taken = [value for table in batch.take() for value in table["v"].to_pylist()]
 
@@ -57,7 +57,7 @@ def test_disk_that_takes_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """Where nothing can be put aside the rows stay where they are."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
     batch = Batch()
-    batch.add(rows(1, 2), 0.0)
+    batch.add(rows(1, 2))
 
     with pytest.raises(FileNotFoundError):
         batch.spill(Overflow())

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -323,6 +324,24 @@ def test_quarantine(load: Load, rows: Rows) -> None:
         ("id", None),
     }
     assert states == [{"bookmarks": {"people": 1}}]
+
+
+def test_state_behind_nothing_but_invalid_records(load: Load) -> None:
+    """A STATE leaves also where every record before it went to the quarantine."""
+    messages = [PEOPLE, record("people", id="x"), state(people=1)]
+
+    assert load(messages, on_invalid_record="quarantine") == [{"bookmarks": {"people": 1}}]
+
+
+def test_state_before_an_invalid_record_is_read(load: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines may wait to be read, but no STATE leaves before they were; the error names the row of the run."""
+    rounds = [[record("people", id=turn), record("log", n=turn), state(people=turn)] for turn in range(9)]
+    messages = [PEOPLE, LOG, *chain.from_iterable(rounds), record("people", id="x"), state(people=9)]
+
+    with pytest.raises(SafetyStopError, match=r"row=9, column=id"):
+        load(messages)
+
+    assert capsys.readouterr().out == ""
 
 
 def test_the_log_counts_messages_by_their_type(load: Load, caplog: pytest.LogCaptureFixture) -> None:

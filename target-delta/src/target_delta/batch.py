@@ -1,6 +1,7 @@
-"""What came of one stream since its last flush: rows in memory, rows on the disk, and what STATE said meanwhile.
+"""What came of one stream since its last flush: lines, rows in memory, rows on the disk, and what STATE said meanwhile.
 
-Takes record batches; gives their tables once, in the order in which they came.
+Takes lines and record batches; gives the lines back as one, and the tables of the rows once, in the order in which
+they came.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from target_delta.buffer import Buffer
+from target_delta.lines import Records
 from target_delta.overflow import Overflow, Spilled
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Batch:
     """The number of the stream's last row in the run."""
     rows: int = 0
     bytes: int = 0
+    """Of the rows that were read; what lines cost is in `held`."""
     since: float | None = None
     """When its first row came."""
     marks: list[tuple[Any, int]] = field(default_factory=list)
@@ -36,20 +39,47 @@ class Batch:
     consumed: list[Mapping[str, Any]] = field(default_factory=list)
     """BATCH messages that were read to their end."""
     buffer: Buffer = field(default_factory=Buffer)
+    _lines: list[Records] = field(default_factory=list)
+    """Lines that nobody has read yet, all newer than the rows."""
+    unread: int = 0
+    """Their bytes."""
     _spilled: list[Spilled] = field(default_factory=list)
     """Rows on the disk, all older than those in memory."""
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing came that a flush would make safe."""
-        return not (self.rows or self.progress or self.consumed)
+        return self.since is None and not self.progress and not self.consumed
 
-    def add(self, rows: pa.RecordBatch, now: float) -> None:
-        """Add rows."""
+    @property
+    def held(self) -> int:
+        """The bytes that are in memory."""
+        return self.buffer.bytes + self.unread
+
+    def begin(self, bookmark: Any, now: float) -> None:
+        """Note when the first row comes, and behind which bookmark."""
+        self.since = now
+        self.marks.append((bookmark, 0))
+
+    def put(self, records: Records) -> None:
+        """Keep lines until they are read."""
+        self.rows += records.rows
+        self.unread += len(records.lines)
+        self._lines.append(records)
+
+    def lines(self) -> Records | None:
+        """Return the lines that were not read, for the rows that they become to be added; None where there are none."""
+        if not self._lines:
+            return None
+        waiting, self._lines, self.unread = self._lines, [], 0
+        rows = sum(one.rows for one in waiting)
+        self.rows -= rows
+        return Records(waiting[0].stream, b"".join(one.lines for one in waiting), rows)
+
+    def add(self, rows: pa.RecordBatch) -> None:
+        """Add rows, which follow all that were added; there are no lines before them any more."""
         self.rows += rows.num_rows
         self.bytes += rows.nbytes
-        if self.since is None:
-            self.since = now
         self.buffer.add(rows)
 
     def spill(self, overflow: Overflow) -> int:

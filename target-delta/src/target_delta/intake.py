@@ -39,6 +39,8 @@ class Intake:
         self.invalid: list[InvalidRecordError] = []
         """Records that do not fit; whoever handed them in takes them to the quarantine."""
         self._undeclared: set[str] = set()
+        self._read = 0
+        """The lines that were read so far."""
         self.keep(schema)
 
     def keep(self, schema: StreamSchema) -> None:
@@ -49,7 +51,9 @@ class Intake:
 
     def of_lines(self, records: Records, version: int | None) -> pa.RecordBatch:
         """Return the rows of RECORD lines, with what each omits; `version` is that of the full load they belong to."""
-        return self._completed(self._parser.parse(records.lines, self._on_invalid, rows=records.rows), version)
+        first, self._read = self._read, self._read + records.rows
+        parsed = self._parser.parse(records.lines, self._on_invalid, rows=records.rows, first=first)
+        return self._completed(parsed, version)
 
     def of_files(self, message: Mapping[str, Any], version: int | None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of the files of a BATCH message."""

@@ -66,11 +66,13 @@ class RecordParser:
         self._watches = True
         """Whether no property has come yet that no column takes; a decoder that refuses them is as fast as another."""
 
-    def parse(self, lines: bytes, on_invalid: OnInvalid | None = None, *, rows: int | None = None) -> Parsed:
+    def parse(
+        self, lines: bytes, on_invalid: OnInvalid | None = None, *, rows: int | None = None, first: int = 0
+    ) -> Parsed:
         """Return the rows of the lines; a bad line goes to `on_invalid` and is left out, or is raised.
 
-        An error's `index` counts the lines of this call from 0; blank lines are no lines. `rows` is how many lines
-        there are, where the caller has counted them.
+        An error's `index` counts the lines from `first`; blank lines are no lines. `rows` is how many lines there
+        are, where the caller has counted them.
         """
         if self._typed is None:
             self._typed = _Typed(self._columns, _order(lines, bare=self._bare), bare=self._bare)
@@ -79,7 +81,7 @@ class RecordParser:
             return whole
         if (whole := self._bulk(self._typed.decode, lines, count)) is not None:
             return replace(whole, undeclared=self._undeclared(lines.split(b"\n")))
-        return _joined(self._parts([line for line in lines.split(b"\n") if line.strip()], 0, on_invalid))
+        return _joined(self._parts([line for line in lines.split(b"\n") if line.strip()], first, on_invalid))
 
     def _parts(self, lines: list[bytes], start: int, on_invalid: OnInvalid | None) -> list[Parsed]:
         if len(lines) <= _FEW:

@@ -63,6 +63,8 @@ class Router:
     def pause(self) -> None:
         """The input is silent: write what a STATE waits for, so that a slow tap gets it soon."""
         self.run.worker.collect()
+        for stream in self.streams.values():
+            stream.read()  # what is wrong with a line is said soon
         now = self.run.clock()
         if self.run.ledger.waiting:
             for name in self.run.ledger.behind():

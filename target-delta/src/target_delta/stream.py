@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("target-delta")
 _MS = 1000
+READ_BYTES = 128 << 10  # of lines: a read costs 0.3 ms before its first row, which is 100 rows
 SLICE_BYTES = 32 << 20  # of rows that may leave memory before their batch is complete
 
 
@@ -98,18 +99,32 @@ class Stream:
             self._loader = self._into_table()
 
     def take_lines(self, records: Records) -> None:
-        """Take RECORD lines."""
-        self._take(self.intake.of_lines(records, self._version), size=len(records.lines))
+        """Take RECORD lines; a few of them wait for more, since reading them costs as much as reading a thousand."""
+        self._begin(records.rows)
+        batch, chosen = self._batch, self.run.settings
+        batch.put(records)
+        asides = chosen.on_invalid_record == "quarantine"  # which must be there before the next STATE
+        if asides or batch.unread >= READ_BYTES or chosen.complete(batch.rows, batch.bytes):
+            self.read()
+        self._keep_room()
+
+    def read(self) -> None:
+        """Read the lines that wait."""
+        if (records := self._batch.lines()) is not None:
+            self._add(self.intake.of_lines(records, self._version), size=len(records.lines))
 
     def take_files(self, message: Mapping[str, Any]) -> None:
         """Take the files of a BATCH message, after the rows that came before it."""
         for rows in self.intake.of_files(message, self._version):
-            self._take(rows, size=rows.nbytes)
+            self.take_rows(rows)
         self._batch.consumed.append(message)
 
     def take_rows(self, rows: pa.RecordBatch) -> None:
-        """Take rows that are made here."""
-        self._take(rows, size=rows.nbytes)
+        """Take rows that were read."""
+        self.read()
+        self._begin(rows.num_rows)
+        self._add(rows, size=rows.nbytes)
+        self._keep_room()
 
     def activate(self, version: int) -> None:
         """Begin the full load of this version, or complete it where it has begun."""
@@ -175,6 +190,7 @@ class Stream:
     def make_room(self) -> None:
         """Hold no row in memory: a batch that is worth a commit is committed, a smaller one waits on the disk."""
         run = self.run
+        self.read()
         if self._batch.bytes >= run.memory.worth or not run.overflow.usable:
             self.flush()
             return
@@ -186,6 +202,7 @@ class Stream:
 
     def flush(self) -> None:
         """Make every row that came so far safe: in the table, or in a manifest of the full load."""
+        self.read()
         batch, loader = self._batch, self._loader
         if batch.is_empty:
             return
@@ -223,17 +240,21 @@ class Stream:
         self._batch = Batch()
         self._loader.abandon()
 
-    def _take(self, rows: pa.RecordBatch, *, size: int) -> None:
+    def _begin(self, rows: int) -> None:
+        """Count rows that come, in the batch that they belong to."""
         run, batch = self.run, self._batch
-        if not batch.rows:
-            batch.marks.append((run.bookmark(self.source), 0))
+        if batch.since is None:
+            batch.begin(run.bookmark(self.source), run.clock())
             if self._resume is not None:
                 self._resume.start(run.bookmark(self.source))
+        self._unmarked += rows
+        batch.received = run.ledger.received(self.name, rows)
+
+    def _add(self, rows: pa.RecordBatch, *, size: int) -> None:
+        run, batch = self.run, self._batch
         if not isinstance(self._loader, Upserter):
             rows = without_omitted(rows)  # nothing is stored that could stay
-        self._unmarked += rows.num_rows
-        batch.received = run.ledger.received(self.name, rows.num_rows)
-        batch.add(rows, run.clock())
+        batch.add(rows)
         run.report.add(self.name, rows=rows.num_rows, received_bytes=size)
         if run.settings.complete(batch.rows, batch.bytes):
             self.flush()
@@ -241,8 +262,10 @@ class Stream:
             batch.buffer.rows >= run.settings.row_group_rows or batch.buffer.bytes >= SLICE_BYTES
         ):
             self._write_ahead()
-        run.memory.note(self, self._batch.buffer.bytes)
-        run.memory.keep()
+
+    def _keep_room(self) -> None:
+        self.run.memory.note(self, self._batch.held)
+        self.run.memory.keep()
 
     def _write_ahead(self) -> None:
         pieces, loader = self._batch.take(), self._loader
