@@ -69,6 +69,8 @@ class Pass:
         self.position = self._begin = begin
         self._system = system
         self._all = [*{id(table): table for table in tables.values()}.values()]
+        for table in self._all:
+            table.begin()
         self._waiting_rows = self._waiting_bytes = 0
         self._started_s = self._flushed_s = self._heard_s = self._moved_s = time.monotonic()
         self._state_s = self._told_s = self._asked_s = float("-inf")
@@ -156,8 +158,7 @@ class Pass:
         if event.transaction is not self._open:
             self._open, self._taken = event.transaction, 0
         self._taken += 1
-        before = table.position
-        if before is not None and event.transaction.commit_lsn < before.lsn:
+        if event.transaction.commit_lsn < table.since:
             return  # in the snapshot, or in an earlier run
         if self._skip and event.transaction.commit_lsn == self._skip[0] and self._taken <= self._skip[1]:
             return

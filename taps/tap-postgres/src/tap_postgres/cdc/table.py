@@ -37,6 +37,8 @@ class Table:
         self.parked = ""
         self.operations = 0
         self.announced = False
+        self.since = 0
+        """Where this table's changes begin in this pass."""
         self._catalog, self._reader = catalog, reader
         self._relation: m.Relation | None = None
         self._rows: Rows | None = None
@@ -47,6 +49,10 @@ class Table:
     def position(self) -> Position | None:
         """How far the stream has come, by its bookmark."""
         return positions.read(self.stream.stream_state, self.stream.name)
+
+    def begin(self) -> None:
+        """Note where a pass begins for this table: what committed before is in its snapshot, or came in earlier runs."""
+        self.since = position.lsn if (position := self.position) else 0
 
     def take(self, event: RowChange) -> None:
         """Take a change; its relation may be a new one."""
