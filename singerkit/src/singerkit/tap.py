@@ -1,7 +1,7 @@
 """The shell over singer_sdk.Tap: one stream's failure is its own, a stop is heard, bad catalogs and states are refused.
 
-Takes configuration, catalog and STATE; gives Singer messages in the order of the streams' names. Refuses to end well
-when a stream has failed.
+Takes configuration, catalog and STATE; gives Singer messages, stream by stream. Refuses to end well when a stream has
+failed.
 """
 
 from __future__ import annotations
@@ -111,10 +111,14 @@ class ArrowTap(Shell, singer_sdk.Tap):
 
     def _sync_selected(self) -> None:
         """Look at all streams before the first record of any, then sync one after the other."""
-        streams = [stream for stream in self.arrow_streams if stream.selected]
+        streams = self.in_order([stream for stream in self.arrow_streams if stream.selected])
         warn = self.config.get("duplicate_keys") == "warn"
         guarded(streams, self.config.get("max_rows"), warn=warn, look=self.raise_if_stopped)
         self._sync_each([*self._absent_streams(), *(stream.name for stream in streams)])
+
+    def in_order(self, streams: list[ArrowStream]) -> list[ArrowStream]:
+        """Return the streams in the order of their sync: by name, unless a tap knows better."""
+        return streams
 
     def close(self) -> None:
         """Let go of what a run held open; a tap that holds something says what."""

@@ -18,6 +18,7 @@ import tenacity
 
 from singerkit.errors import SettingsError
 from singerkit.rest import retry
+from singerkit.rest.clock import Clock
 from singerkit.rest.gate import Gate
 from singerkit.rest.message import Answer, Request, origin
 from singerkit.rest.refusals import Sending, foreign, gave_up, refused
@@ -86,6 +87,7 @@ class Client:
         self.source = source
         self.redact = redact
         self.home = _home(source.base_url)
+        self.clock = Clock()
         self.gate = Gate(source.rate_limit)
         connections = source.concurrency + 1
         self.transport = Transport(guard=guard, timeout_s=timeout_s, connections=connections, unchanged=unchanged)
@@ -161,6 +163,7 @@ class Client:
         came = self.transport.exchange(asking.request, self._signed if asking.signed else lambda request: request)
         if came.answer and asking.signed and origin(came.sent.url) == self.home:
             self.signer.noted(came.sent, retry.remaining(self.source.policy, came.answer.headers))
+            self.clock.saw(came.answer.headers.get("date"), datetime.now(UTC))
         return came
 
     def _renewed(self, asking: _Asking, came: Exchange) -> bool:

@@ -5,9 +5,10 @@ Takes contexts of parents that are done; gives one bookmark. A STATE of thousand
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from singerkit.rest import bookmarks
@@ -68,6 +69,7 @@ class FamilyState:
         self.known: dict[str, Any] = dict(state.get("parents", {})) if same else {}
         self.everyone: Any = state.get("global") if same else None
         self.after: str | None = state.get("after")
+        self.way = Way(str(state.get("way", "")))
         self.began: str = state.get("began", now.isoformat()) if self.after else now.isoformat()
         self.high: Any = state.get("high") if self.after and same else None
         self.limit = limit if bookmark is not None and bookmark.type in {"datetime", "date"} else None
@@ -87,6 +89,7 @@ class FamilyState:
     def done(self, context: Context, finished: Mapping[str, Any]) -> None:
         """Take note of a parent whose rows are all written."""
         self.after = context.key
+        self.way.pass_by(context.key)
         if context.changed is not None:
             before = self.changed.get(context.family, context.changed)
             self.changed[context.family] = max(before, context.changed)
@@ -104,15 +107,20 @@ class FamilyState:
 
     def state(self) -> dict[str, Any]:
         """Return the bookmarks of the parents done so far; the old ones stay for the others."""
-        place = {"after": self.after, "began": self.began} if self.after and (self.crowded or not self.bookmark) else {}
+        placed = self.after and (self.crowded or not self.bookmark)
+        place = {"after": self.after, "way": self.way.text, "began": self.began} if placed else {}
         parents = dict(self.known)  # a copy: this STATE may be written when more parents are done
         return self._named(parents=parents, **{"global": self.everyone}, high=self.high if place else None, **place)
 
-    def finished(self, *, pruned: bool) -> dict[str, Any]:
-        """Return the bookmarks after the last parent; `pruned` forgets parents that are gone."""
+    def finished(self, *, pruned: bool, behind_s: float = 0) -> dict[str, Any]:
+        """Return the bookmarks after the last parent; `pruned` forgets parents that are gone.
+
+        `behind_s` is how far the server's clock is behind ours: its records have the time of its clock.
+        """
         known = {key: value for key, value in self.known.items() if key in self.met} if pruned else self.known
         if self.crowded and self.bookmark is not None and self.high is not None:
-            began = bookmarks.comparable(self.bookmark.type, self.began)
+            began_there = datetime.fromisoformat(self.began) - timedelta(seconds=behind_s)
+            began = bookmarks.comparable(self.bookmark.type, began_there.isoformat())
             top = min(bookmarks.comparable(self.bookmark.type, self.high), began)
             old = None if self.everyone is None else bookmarks.comparable(self.bookmark.type, self.everyone)
             self.everyone = bookmarks.storable(top if old is None else max(top, old), self.high)
@@ -156,12 +164,30 @@ def bound_since(
     return Bound(since(None), tuple((family, since(value)) for family, value in families.items()))
 
 
-def after(contexts: Callable[[], Iterable[Context]], key: str) -> Iterator[Context]:
-    """Yield the contexts that come after a parent; all of them where that parent is gone."""
-    met = False
-    for context in contexts():
-        if met:
-            yield context
-        met = met or context.key == key
-    if not met:
-        yield from contexts()
+class Way:
+    """The parents that were passed, in their order, as a text of 16 digits: two ways are the same or they are not."""
+
+    def __init__(self, text: str = "") -> None:
+        self.text = text
+
+    def pass_by(self, key: str) -> None:
+        """Go on by one parent."""
+        self.text = hashlib.sha256(f"{self.text}\n{key}".encode()).hexdigest()[:16]
+
+
+def after(contexts: Callable[[], Iterable[Context]], state: FamilyState) -> Iterator[Context]:
+    """Yield the contexts that come after the parent where a run was cut.
+
+    All of them where that parent is gone, or where others stand before it than stood there: one of those may not have
+    been read.
+    """
+    way, rest = Way(), iter(contexts())
+    for context in rest:
+        way.pass_by(context.key)
+        if context.key == state.after:
+            break
+    if way.text == state.way.text:
+        yield from rest
+        return
+    state.way = Way()
+    yield from contexts()

@@ -13,12 +13,13 @@ from singerkit.errors import SettingsError
 from singerkit.rest import bookmarks, conditions, lanes, own, parents, walk
 from singerkit.rest.endpoint import ReadCall
 from singerkit.rest.family import Context
-from singerkit.rest.progress import Span
+from singerkit.rest.progress import Marks, Span, Windows
 from singerkit.rest.reading import Reading
 from singerkit.rest.shape import Shaper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from singerkit.rest.bookmarks import Bookmark
     from singerkit.rest.endpoint import Endpoint, Parent, Source
@@ -36,6 +37,9 @@ class Families:
     endpoints: Mapping[str, Endpoint]
     config: Mapping[str, Any]
     parents: ParentRows
+    now: datetime
+    """The moment that the run takes for the present."""
+    start_date: datetime | None = None
     look: Callable[[], None] = lambda: None
 
     def contexts(self, endpoint: Endpoint, since: Bound | None = None) -> Iterator[Context]:
@@ -60,7 +64,7 @@ class Families:
         row = self.endpoints[parent.stream]
         row = replace(row, params={**row.params, **parent.query})
         bound = row.bookmark(parent.changed_by) if parent.changed_by else None
-        walk = (row.name, repr(sorted(parent.query.items())), parent.changed_by if since is not None else None, since)
+        walk = parents.walk_of(row, parent.query, parent.changed_by, since)
         for found in self.parents.facts(row.name, walk, lambda: self._facts(row, bound, since)):
             if _wanted(child, parent, found):
                 yield _context(child, parent, bound, found)
@@ -102,7 +106,13 @@ class Families:
             call = ReadCall(row, self.sender.send, since, above.params, self.config, self.source)
             yield from (shaper.rows(records, above.columns) for records in own.called(call))
 
-        return own_pages if row.read else pages
+        def windows() -> Iterator[list[dict[str, Any]]]:
+            mark = bound or row.bookmarks[0]
+            marks = Marks(replace(mark, lookback_s=0), {}, row.name, self.now, since or self.start_date)
+            steps = replace(reading, bookmark=mark).pieces(Windows(marks, row.window.days if row.window else 0))
+            yield from _once(row, (piece.rows for piece in steps))
+
+        return own_pages if row.read else windows if row.window else pages
 
 
 def _wanted(child: Endpoint, parent: Parent, found: Facts) -> bool:
@@ -126,6 +136,15 @@ def _context(child: Endpoint, parent: Parent, bound: Bookmark | None, found: Fac
     changed = found[bound.field] if bound else None
     value = None if bound is None or changed is None else bookmarks.comparable(bound.type, changed)
     return Context(params, columns, value, found[parents.FAMILY])
+
+
+def _once(row: Endpoint, pages: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+    """Yield each row once: a window that was halved is read again."""
+    met: set[tuple[Any, ...]] = set()
+    for page in pages:
+        keyed = {tuple(one.get(key) for key in row.keys) if row.keys else (id(one),): one for one in page}
+        yield [dict(one) for key, one in keyed.items() if key not in met]
+        met.update(keyed)
 
 
 def _moved(bound: Bookmark, record: Mapping[str, Any], since: Any) -> bool:

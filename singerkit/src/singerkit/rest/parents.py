@@ -1,6 +1,7 @@
-"""Parents' rows for several children: walked once in a run, and kept as the few values that children need of them.
+"""Parents' rows for their children: walked once in a run, and kept as the few values that children need of them.
 
-Takes walks of parents; gives their values. Refuses to hold more rows than a stated number: then it walks them again.
+Takes walks of parents, the one for a parent's own stream too; gives their values. Refuses to hold more rows than a
+stated number: then it walks them again.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from singerkit.rest import selector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator
+    from collections.abc import Callable, Hashable, Iterator, Sequence
 
     from singerkit.rest.endpoint import Endpoint, Parent
 
@@ -50,12 +51,46 @@ class ParentRows:
         if walk not in self.large:
             self.kept[walk] = held
 
+    def keep(self, walk: Hashable, held: list[Facts]) -> None:
+        """Keep what another walk to the end has met, where there is room."""
+        if walk not in self.kept and len(held) <= self._room():
+            self.kept[walk] = held
+
     def _room(self) -> int:
         return self.most - sum(map(len, self.kept.values()))
 
     def _give_up(self, stream: str, walk: Hashable) -> None:
         self.large.add(walk)
         logger.warning("too many parents to keep, walked again when needed stream=%s kept=%d", stream, self.most)
+
+
+class OwnWalk:
+    """What the walk for a parent's own stream meets on its way, for the children that are read after it."""
+
+    def __init__(
+        self, rows: ParentRows, row: Endpoint, endpoints: Mapping[str, Endpoint], columns: Sequence[str]
+    ) -> None:
+        self.rows, self.walk = rows, walk_of(row, {})
+        self.wanted = paths(row.name, endpoints)
+        tops = {path.removeprefix("$.").partition(".")[0] for path in self.wanted}
+        self.held: list[Facts] | None = [] if self.wanted and tops <= {*columns} else None
+
+    def met(self, records: Sequence[Mapping[str, Any]], family: str) -> None:
+        """Take note of rows; of too many, nothing is kept."""
+        if self.held is not None and len(self.held) + len(records) > self.rows.most:
+            self.held = None
+        if self.held is not None:
+            self.held.extend(facts(record, self.wanted, family) for record in records)
+
+    def ended(self) -> None:
+        """Let the children have them: the walk came to its end."""
+        if self.held is not None:
+            self.rows.keep(self.walk, self.held)
+
+
+def walk_of(row: Endpoint, query: Mapping[str, Any], changed_by: str | None = None, since: Any = None) -> Hashable:
+    """Return what tells one walk of a parent from another in the same run."""
+    return row.name, repr(sorted(query.items())), changed_by if since is not None else None, since
 
 
 def paths(parent: str, rows: Mapping[str, Endpoint]) -> frozenset[str]:

@@ -96,7 +96,15 @@ class Probe:
 
     def _pages(self, endpoint: Endpoint, asked: Endpoint, sender: walk.Sender) -> Generator[Records, None, None]:
         tap = self.tap
-        families = Families(sender, self.source, tap.rows, tap.values, ParentRows(self.source.parents_kept))
+        families = Families(
+            sender,
+            self.source,
+            tap.rows,
+            tap.values,
+            ParentRows(self.source.parents_kept),
+            now=tap.now,
+            start_date=tap.start_date,
+        )
         for context in families.contexts(endpoint):
             yield from self._walk(asked, context, sender)
 

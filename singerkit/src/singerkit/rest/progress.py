@@ -53,6 +53,10 @@ class Progress(abc.ABC):
     def finished(self) -> dict[str, Any]:
         """Return the bookmark after the whole walk."""
 
+    def is_whole(self) -> bool:
+        """Return whether the walk is to read all there is, from the beginning: its rows are then all parents."""
+        return False
+
     def enough(self, page: Seen) -> bool:  # noqa: ARG002  # for walks that can end early
         """Return whether nothing after this page can be new."""
         return False
@@ -80,6 +84,10 @@ class Full(Progress):
     def spans(self) -> Iterator[Span]:
         """Yield one open span, from the place where the last run stopped."""
         yield Span(token=self.token, passed=self.passed)
+
+    def is_whole(self) -> bool:
+        """A load that goes on where another was cut is not."""
+        return not self.token and not self.passed
 
     def saw(self, page: Seen, following: Request | None) -> None:  # noqa: ARG002  # not needed here
         """Remember the next page."""
@@ -148,6 +156,10 @@ class Ascending(Progress):
         """Yield one span, from the bookmark on."""
         yield Span(since=self.marks.since(self.old))
 
+    def is_whole(self) -> bool:
+        """Without a bookmark and without a floor it is."""
+        return self.marks.since(self.old) is None
+
     def saw(self, page: Seen, following: Request | None) -> None:  # noqa: ARG002  # not needed here
         """Move the bookmark up to the page's highest value."""
         if page.high is None:
@@ -191,6 +203,10 @@ class Windows(Ascending):
                     self.safe = min(self.high, span.until)
             begin = end
 
+    def is_whole(self) -> bool:
+        """Windows begin somewhere."""
+        return False
+
     def capped(self, span: Span) -> None:
         """Halve the window; one that cannot be halved would lose records, which is an error."""
         half = (span.until - span.since) / 2
@@ -233,6 +249,10 @@ class Descending(Progress):
             self.old = self.high
         self.earliest = self.high = self.last = None
         yield self._span(self.marks.since(self.old), None)
+
+    def is_whole(self) -> bool:
+        """Without a bookmark, a floor, and an interrupted walk it is."""
+        return self.earliest is None and self.marks.since(self.old) is None
 
     def _span(self, since: Any, until: Any) -> Span:
         self.floor = since

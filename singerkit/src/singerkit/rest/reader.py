@@ -20,6 +20,7 @@ from singerkit.rest.family import Context, FamilyState, after, bound_since
 from singerkit.rest.fanout import Families
 from singerkit.rest.lanes import in_order
 from singerkit.rest.output import Rows
+from singerkit.rest.parents import OwnWalk
 from singerkit.rest.reading import Piece, Reading
 from singerkit.rest.shape import Shaper
 
@@ -83,14 +84,17 @@ class Reader:
 
     def _alone(self) -> Iterator[Item]:
         resume = self.before.get("resume")
-        came = False
-        walk = partial(self._pieces, Context(), self._progress(self.mark, self.before, resume))
+        came, steps = False, self._progress(self.mark, self.before, resume)
+        own_walk = self._own_walk(whole=steps.is_whole())
+        walk = partial(self._pieces, Context(), steps)
         try:
             for piece in chain.from_iterable(in_order([walk], 1, self.run.client.look)):
                 came = True
                 if piece.rows:
+                    own_walk.met(piece.rows, Context().key)
                     yield Rows(piece.rows)
                 yield piece.state
+            own_walk.ended()
         except SettingsError:
             if resume and not came:  # the vendor has forgotten the place: the next run is to begin anew
                 yield {}
@@ -100,31 +104,47 @@ class Reader:
         limit = self.run.source.parents_with_bookmark
         family = FamilyState(self.before, self.mark, limit, self.run.now)
         bounded, contexts = self._contexts(family)
+        own_walk = self._own_walk(whole=self.mark is None and family.after is None)
         ahead: deque[Context] = deque()
         walks = (self._child(context, family, ahead) for context in contexts)
         told = 0
         for place, pieces in enumerate(in_order(walks, self.run.source.concurrency, self.run.client.look)):
             for piece in pieces:
                 if piece.rows:
+                    own_walk.met(piece.rows, ahead[0].key)
                     yield Rows(piece.rows)
                 if piece.final:
                     family.done(ahead.popleft(), piece.state)
             if place - told >= len(family.known) / _SHARE_OF_PARENTS:
                 told = place
                 yield family.state()
-        yield family.finished(pruned=not bounded)
+        own_walk.ended()
+        yield family.finished(pruned=not bounded, behind_s=self.run.client.clock.behind_s)
+
+    def _own_walk(self, *, whole: bool) -> OwnWalk:
+        """Return what remembers the rows for children: those of a walk that leaves nothing out."""
+        return OwnWalk(self.run.parents, self.endpoint, self.run.rows, self.columns if whole else ())
 
     def _contexts(self, family: FamilyState) -> tuple[bool, Iterable[Context]]:
         """Return the contexts still to be walked, and whether some parents were left out."""
         run, parent = self.run, self.endpoint.parents[0]
-        families = Families(run.client, run.source, run.rows, run.values, run.parents, run.client.look)
+        families = Families(
+            run.client,
+            run.source,
+            run.rows,
+            run.values,
+            run.parents,
+            now=run.now,
+            start_date=run.start_date,
+            look=run.client.look,
+        )
         since = None  # a full load is swapped in: it must hold the children of every parent
         if self.mark is not None:
             since = bound_since(parent, run.rows[parent.stream], family.bound, run.now, run.start_date)
         contexts = partial(families.contexts, self.endpoint, since)
         if family.after is None:
             return since is not None, contexts()
-        return True, after(contexts, family.after)
+        return True, after(contexts, family)
 
     def _child(self, context: Context, family: FamilyState, ahead: deque[Context]) -> Callable[[], Iterator[Piece]]:
         ahead.append(context)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from singerkit.rest.reader import Run
     from singerkit.rest.stream import RestStream
     from singerkit.rest.unchanged import Unchanged
+    from singerkit.stream import ArrowStream
     from singerkit.webhooks.drain import Drain
     from singerkit.webhooks.events import Hooks
 
@@ -167,6 +168,13 @@ class RestTap(ArrowTap):
         from singerkit.rest.parents import ParentRows
 
         return ParentRows(self.source.parents_kept)
+
+    def in_order(self, streams: list[ArrowStream]) -> list[ArrowStream]:
+        """Return parents before their children, which then need not walk them again."""
+        return sorted(streams, key=lambda stream: (self._depth(stream.name), stream.name))
+
+    def _depth(self, name: str) -> int:
+        return 1 + max((self._depth(parent.stream) for parent in self.rows[name].parents), default=0)
 
     def run_of(self, client: Client) -> Run:
         """Return what this run gives to a stream that sends by this client."""

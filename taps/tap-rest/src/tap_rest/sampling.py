@@ -31,7 +31,10 @@ def sampled(tap: RestTap, row: Endpoint, rows: Mapping[str, Endpoint]) -> dict[s
     """Return a schema that the first records of a stream fit; `rows` are those that its parents are found in."""
     sender = tap.client.for_stream()
     try:
-        families = Families(sender, tap.source, rows, tap.values, ParentRows(tap.source.parents_kept), sender.look)
+        known, values = ParentRows(tap.source.parents_kept), tap.values
+        families = Families(
+            sender, tap.source, rows, values, known, now=tap.now, start_date=tap.start_date, look=sender.look
+        )
         records = list(itertools.islice(_records(tap, row, families), _RECORDS))
     finally:
         sender.stop()
