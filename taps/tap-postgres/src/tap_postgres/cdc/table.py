@@ -51,7 +51,7 @@ class Table:
         return positions.read(self.stream.stream_state, self.stream.name)
 
     def begin(self) -> None:
-        """Note where a pass begins for this table: what committed before is in its snapshot, or came in earlier runs."""
+        """Note where a pass begins for this table: what committed before is in its snapshot, or was sent."""
         self.since = position.lsn if (position := self.position) else 0
 
     def take(self, event: RowChange) -> None:
