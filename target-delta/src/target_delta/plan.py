@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from target_delta.files import DataFile, FileWriter, Layout
     from target_delta.omitted import Masks
+    from target_delta.partition import Partitioning
     from target_delta.parts import Values
     from target_delta.snapshot import LiveFile, Snapshot
     from target_delta.store import Store
@@ -44,6 +45,8 @@ class Change:
     replaces: bool = False
     reusable: bool = False
     moves: bool = False
+    partitioning: Partitioning | None = None
+    """How the files were partitioned, where that was decided before the snapshot."""
     inserted: int = 0
     updated: int = 0
     deleted: int = 0
@@ -187,7 +190,9 @@ class Upsert:
         waiting[placed] = False
 
     def _write(self, positions: NDArray[np.int64], writer: FileWriter) -> None:
-        writer.write(self.rows.select(writer.schema.names).take(pa.array(positions)))
+        rows = self.rows.select(writer.schema.names)
+        alone = len(positions) and bool((np.diff(positions) == 1).all())  # a new table: all rows, without a copy
+        writer.write(rows.slice(positions[0], len(positions)) if alone else rows.take(pa.array(positions)))
 
 
 def _distinct(positions: Sequence[NDArray[np.integer]], rows: int) -> NDArray[np.int64]:
