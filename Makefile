@@ -2,7 +2,7 @@
 PYTHON ?= python3
 RUN = .venv/bin/python
 .DELETE_ON_ERROR:
-.PHONY: demo test stress check bench docs lock install format new-tap
+.PHONY: demo test stress check bench docs lock install format new-tap vendor-check
 
 demo: .venv/bin/uv  ## PostgreSQL into Delta, twice, on this machine
 	@$(RUN) -m tools.setup workspace meltano
@@ -47,6 +47,10 @@ lock: .venv/bin/uv  ## all locks again; ARGS=--upgrade moves the versions
 new-tap: .venv/bin/uv  ## NAME=acme: a copy of tap-example that keeps the contract at once
 	@$(RUN) -m tools.setup workspace
 	@$(RUN) -m tools.new_tap $(NAME)
+
+vendor-check: .venv/bin/uv  ## the rows of tap-github against what GitHub publishes; needs npm
+	@$(RUN) -m tools.setup workspace
+	@$(RUN) -m tools.vendor_check
 
 .venv/bin/uv: requirements-uv.lock
 	@PYTHON="$(PYTHON)" sh tools/bootstrap.sh && touch $@

@@ -60,6 +60,7 @@ class Account:
         self.former: dict[str, int] = {}
         self.serial = 1000
         self.minute = 0.0
+        self.bodies = 0
         api.route("/*", self.answer)
 
     def now(self) -> str:
@@ -149,6 +150,7 @@ class Account:
         tag = f'W/"{hashlib.sha256(json.dumps(reply.body, sort_keys=True, default=str).encode()).hexdigest()[:32]}"'
         if asked.headers.get("if-none-match") == tag:
             return Reply(b"", 304, {"ETag": tag, **reply.headers})
+        self.bodies += 1
         return Reply(reply.body, 200, {"ETag": tag, **reply.headers})
 
     def _answer(self, asked: Asked) -> Reply:

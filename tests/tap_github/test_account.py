@@ -182,3 +182,21 @@ def test_a_night_without_changes_costs_one_request_each(account: Account, tries:
     assert max(lists.values()) <= 2
     assert {times for path, times in lists.items() if not path.endswith("/pulls")} == {1}
     assert sum(lists.values()) <= 12 * (len(STREAMS) + 2)
+
+
+def test_unchanged_lists_cost_no_quota(account: Account, tries: Tries, tmp_path: Path) -> None:
+    """With a cache folder, a second run over an unchanged account is answered by 304, and reads the same rows."""
+    for name in numbered(5):
+        account.found("octo", name, issues=20, labels=5, commits=5)
+    streams = ("issues", "labels", "commits")
+    first = tries.run(*streams, cache_dir=str(tmp_path))
+    tries.run(*streams, cache_dir=str(tmp_path), state=first.state)
+    account.asked()
+    account.bodies = 0
+
+    third = tries.run(*streams, cache_dir=str(tmp_path), state=first.state)
+
+    assert third.error is None
+    assert third.records("labels") == first.records("labels")
+    assert sum(account.asked().values()) == 5 * 3 + 1
+    assert account.bodies == 0

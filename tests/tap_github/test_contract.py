@@ -9,6 +9,7 @@ import pytest
 from singerkit.testing.contract import OF_ALL, rows_keep_their_rules
 from tap_github.rows import ENDPOINTS
 from tap_github.tap import TapGithub
+from tools.api_inventory import PAGE, renewed
 
 
 @pytest.mark.parametrize("promise", [*OF_ALL, rows_keep_their_rules])
@@ -46,3 +47,11 @@ def test_what_may_be_missed_is_said() -> None:
     said = {row.name for row in ENDPOINTS if row.warnings}
 
     assert (by_creation | forgotten) - said == {"deployments"}  # its description says what is read again
+
+
+def test_the_inventory_is_that_of_the_rows() -> None:
+    """api_inventory.md says what the rows say; where this fails: python -m tools.api_inventory."""
+    page = PAGE.read_text(encoding="utf-8")
+
+    assert renewed(page, ENDPOINTS) == page
+    assert all(f"| {row.name}" in page for row in ENDPOINTS)

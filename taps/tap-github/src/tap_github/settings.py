@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from singerkit.connect.oauth import OAuthKind
 from singerkit.rest.endpoint import Source
 from singerkit.rest.retry import Policy
-from singerkit.rest.settings import RestSettings
 from singerkit.settings.kinds import Input
 from singerkit.settings.rows import settings
+from singerkit.webhooks.settings import WebhookSettings
 
 GITHUB = OAuthKind(
     name="GitHub",
@@ -24,7 +25,7 @@ GITHUB = OAuthKind(
 
 
 @settings
-class Settings(RestSettings):
+class Settings(WebhookSettings):
     """What tap-github can be told."""
 
     groups: ClassVar = (("auth_token",), ("additional_auth_tokens",), ("app_id", "app_private_key"), ("use_login",))
@@ -59,10 +60,19 @@ class Settings(RestSettings):
         int | None,
         Input("Installation", "Which installation of the app to use. Unset: for each owner its own."),
     ] = None
-    use_login: Annotated[bool | None, Input("Login", "Whether to use the login of `tap-github auth login`.")] = None
+    use_login: Annotated[
+        bool | None, Input("Use login", "Whether to sign by the login of `tap-github auth login`.")
+    ] = None
     base_url: Annotated[
         str, Input("Address", "Where the API is; of an Enterprise Server https://HOST/api/v3.", type="url")
     ] = "https://api.github.com"
+    cache_dir: Annotated[
+        Path | None,
+        Input(
+            "Cache folder",
+            "Where answers are kept, up to 1 GiB: those that GitHub calls unchanged cost no quota. Unset: nowhere.",
+        ),
+    ] = None
     lookback_days: Annotated[
         float | None,
         Input(

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, ClassVar
 from singerkit.rest.auth import Rotating
 from singerkit.rest.tap import RestTap
 from tap_github.rows import ENDPOINTS
-from tap_github.settings import GITHUB, SOURCE, Settings
+from tap_github.settings import SOURCE, Settings
+from tap_github.webhooks import HOOKS, Registrar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import click
+
     from singerkit.rest.auth import Auth
     from singerkit.rest.endpoint import Endpoint, Source
+    from singerkit.rest.unchanged import Unchanged
 
 _DAY_S = 86_400
 
@@ -28,6 +32,18 @@ class TapGithub(RestTap):
     settings: Settings
     source_row: ClassVar = SOURCE
     endpoints: ClassVar = ENDPOINTS
+    hooks: ClassVar = HOOKS
+
+    @classmethod
+    def verbs(cls) -> Mapping[str, click.Command]:
+        """Return what every tap of rows can do, and what webhooks need."""
+        from singerkit.webhooks.verbs import VERBS
+
+        return {**super().verbs(), **VERBS}
+
+    def registrar(self) -> Registrar:
+        """Return what registers webhooks at GitHub."""
+        return Registrar(self.client, self.settings)
 
     def plain_source(self) -> Source:
         """Return the source, signed in the way that the settings hold credentials for."""
@@ -39,6 +55,13 @@ class TapGithub(RestTap):
         days = self.settings.lookback_days
         rows = super().rows
         return rows if days is None else {name: _looking_back(row, days) for name, row in rows.items()}
+
+    @cached_property
+    def unchanged(self) -> Unchanged | None:
+        """The answers that GitHub may call unchanged, which costs no quota: kept where `cache_dir` says."""
+        from singerkit.rest.unchanged import Unchanged
+
+        return Unchanged(self.settings.cache_dir) if self.settings.cache_dir else None
 
     def _auth(self) -> Auth:
         chosen = self.settings
@@ -52,16 +75,9 @@ class TapGithub(RestTap):
                 installation_id=chosen.app_installation_id,
             )
         if chosen.use_login:
-            return self._stored_login()
+            return self.stored_login()
         given = (chosen.auth_token, *chosen.additional_auth_tokens)
         return Rotating(tokens=tuple(dict.fromkeys(token for token in given if token)))
-
-    def _stored_login(self) -> Auth:
-        from singerkit.connect import auth, sockets
-        from singerkit.rest.login import StoredLogin
-
-        guard = sockets.guard(allow_private_hosts=self.settings.allow_private_hosts)
-        return StoredLogin(access=auth.application(self.name, GITHUB, guard, config={}).access())
 
 
 def _looking_back(row: Endpoint, days: float) -> Endpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from singerkit.rest.endpoint import Endpoint, Parent
+from singerkit.rest.pages import Single
 from tap_github.rows.words import ABSENT, LIMITS, LINK, SCOPES_HELP, of_organization, of_repository
 
 _SELECTED = (*LIMITS, *ABSENT)
@@ -117,6 +118,7 @@ ENDPOINTS = (
         "/properties/values",
         "Metadata: read",
         keys=("repository_id", "property_name"),
+        pages=Single(),
         selected=False,
         description="One row a value of an organisation's custom property, by repository.",
     ),

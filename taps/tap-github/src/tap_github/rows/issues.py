@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from singerkit.rest.bookmarks import Bookmark
 from singerkit.rest.endpoint import Condition
+from singerkit.rest.pages import Single
 from tap_github.queries import DISCUSSIONS
 from tap_github.rows.words import BY_CREATION, SINCE, newest_first, of_organization, of_query, of_repository
 
@@ -58,6 +59,7 @@ ENDPOINTS = (
         "/issue-types",
         "Issue types: read",
         keys=("id",),
+        pages=Single(),
         description="One row a type that issues of an organisation may have.",
     ),
     of_query(
