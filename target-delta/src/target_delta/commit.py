@@ -215,7 +215,8 @@ def _properties(transactions: list[Transaction], facts: Mapping[str, Any]) -> Co
 
 def check(change: Change, snapshot: Snapshot) -> None:
     """Stop where a file that goes is not a live one, whose rows would stay, or one that comes fits no partition."""
-    if any(set(file.partition) != set(snapshot.partition_by) for file in change.adds):
+    others = change.partitioning is not None and change.partitioning != snapshot.partitioning
+    if others or any(set(file.partition) != set(snapshot.partition_by) for file in change.adds):
         raise SafetyStopError(
             "files were written for other partitions than the table has by now; nothing was committed",
             remedy="run again, in full where rows were staged",

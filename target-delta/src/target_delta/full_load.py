@@ -50,6 +50,8 @@ class Stager:
     streams = True
     _writer: PartitionedWriter | None = None
     _partitioning: Partitioning = field(default_factory=Partitioning)
+    _placed: Partitioning | None = None
+    """The partitions by which rows of this run were written, or None where none were."""
 
     def __post_init__(self) -> None:
         self._order = Ascending(self.keys)
@@ -59,7 +61,7 @@ class Stager:
         """Write rows to files of the load."""
         self._order.add(rows)
         if self._writer is None:
-            self._partitioning = self.committer.table.partitioning
+            self._partitioning = self._placed = self.committer.table.partitioning
             store, schema = self.committer.table.store, self._whole(self.schema)
             self._writer = PartitionedWriter(store, schema, self._partitioning.columns, self.keys, self.layout)
         self._writer.write(self._partitioning.place(rows))
@@ -123,4 +125,6 @@ class Stager:
     def _replacement(self, load: Sequence[DataFile], schema: pa.Schema, seen: Snapshot) -> Change:
         rest, deleted = ((), 0) if self.stale is None else self.stale.rest(load, seen, schema)
         inserted = sum(file.rows for file in load)
-        return Change([*load, *rest], replaces=True, reusable=True, inserted=inserted, deleted=deleted)
+        return Change(
+            [*load, *rest], replaces=True, reusable=True, inserted=inserted, deleted=deleted, partitioning=self._placed
+        )

@@ -106,7 +106,8 @@ class Appender:
         if self._writer is None:
             return NOTHING
         files = self._writer.finish()
-        change = Change(files, reusable=True, inserted=sum(file.rows for file in files))
+        inserted, partitioning = sum(file.rows for file in files), self._seen.partitioning
+        change = Change(files, reusable=True, inserted=inserted, partitioning=partitioning)
         self.committer.commit(self.schema, lambda _: change, bookmark=so_far.bookmark, said=self._said(so_far))
         self._writer = None
         return change

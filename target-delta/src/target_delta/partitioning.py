@@ -56,7 +56,7 @@ def agree(asked: Wanted, found: Partitioning, stream: str) -> None:
     if any(list(value) != list(has[name]) if name == "keys" else value != has[name] for name, value in said.items()):
         raise SafetyStopError(
             "the table has other partitions than the settings ask for",
-            remedy="set what the table has, or auto; to repartition, load the stream in full into a new path",
+            remedy="set what the table has, or auto; target-delta repartition gives it others",
             stream=stream, table=found, settings=asked.partitioning,
         )  # fmt: skip
 

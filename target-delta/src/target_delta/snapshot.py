@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 APP_ID = "target-delta"
 FULL_LOAD_ID = "target-delta.full-load"
 """The transaction of this name holds the version of the last full load that was swapped in."""
-_KEPT = "!$&'()+,/:;=@~"  # what delta-rs does not encode in a path, beside letters, digits and _.-
+KEPT = "!$&'()+,/:;=@~"  # what delta-rs does not encode in a path, beside letters, digits and _.-
 _OURS = {"timestampNtz"}  # the table features that our own reading and writing of files respects
 _HARMLESS = {"appendOnly", "invariants", "v2Checkpoint", "vacuumProtocolCheck", "inCommitTimestamp", "domainMetadata"}
 
@@ -42,7 +42,7 @@ class LiveFile:
     @property
     def is_removable(self) -> bool:
         """Whether a Remove by delta-rs names this file as the log does; else nothing goes and rows double."""
-        return quote(self.path, safe=_KEPT) == self.logged
+        return quote(self.path, safe=KEPT) == self.logged
 
 
 class Snapshot:

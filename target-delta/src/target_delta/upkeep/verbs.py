@@ -157,6 +157,31 @@ def plan(chosen: Settings, *, as_json: bool) -> None:
         raise SafetyStopError("the run would stop", remedy="see the problem of each", streams=" ".join(bad))
 
 
+@verb
+@click.argument("stream")
+@click.option("--plan", "is_plan", is_flag=True, help="Say from the log what there is and what would be, no more.")
+@click.option("--mode", type=click.Choice(["none", "md5", "numerical", "datetime", "column"]))
+@click.option("--key", "keys", multiple=True, help="A column that the partition follows from; the keys where not said.")
+@click.option("--count", type=click.IntRange(min=1), help="How many partitions (md5).")
+@click.option("--size", type=click.IntRange(min=1), help="How many numbers share a partition (numerical).")
+@click.option("--format", type=click.Choice(["hour", "day", "week", "month", "year"]), help="How far (datetime).")
+@click.option("--target-mb", type=click.IntRange(min=1), default=256, show_default=True, help="What a partition holds.")
+def repartition(chosen: Settings, stream: str, *, is_plan: bool, target_mb: int, as_json: bool, **said: Any) -> None:
+    """Give the table of STREAM other partitions: those that are named, else what its size suggests."""
+    from singerkit.errors import SettingsError
+    from target_delta.upkeep import repartition as room
+    from target_delta.upkeep.tables import layout, table
+
+    named = {name: list(value) if name == "keys" else value for name, value in said.items() if value}
+    if named and "mode" not in named:
+        raise SettingsError("partitions are named without their mode", remedy="say the mode: --mode md5, for example")
+    found = table(chosen.path, chosen.storage_options, stream)
+    row, partitions = room.plan(found, named, target_mb << 20)
+    if not is_plan:
+        room.repartition(found, partitions, layout(chosen))
+    _show([{**row, "repartitioned": partitions is not None and not is_plan}], room.COLUMNS, as_json=as_json)
+
+
 VERBS: dict[str, click.Command] = {
     "history": history,
     "peek": peek,
@@ -165,6 +190,7 @@ VERBS: dict[str, click.Command] = {
     "maintain": maintain,
     "rollback": rollback,
     "repair": repair,
+    "repartition": repartition,
 }
 
 
