@@ -44,8 +44,8 @@ EXPLAINED = [
     ("nothing", {}, "nothing is kept: each run reads it in full"),
     (
         "full-load",
-        {"full_load": {"version": 1774094400000, "key": "id", "below": 50000}},
-        "a full load of 2026-03-21 12:00 UTC is unfinished, and done below id = 50000",
+        {"full_load": {"version": 1774094400000, "key": "id", "edges": [500, 900], "done": [0]}},
+        "a full load of 2026-03-21 12:00 UTC is unfinished: 1 of 3 parts are done",
     ),
     ("full-load-anew", {"full_load": {"version": 1774094400000}}, "a full load of 2026-03-21 12:00 UTC is unfinished"),
     (
@@ -352,7 +352,12 @@ def test_a_command_that_cannot_be_done_is_one_line(arguments: tuple[str, ...], s
 def test_the_page_about_these_tools_shows_what_they_say(root: Path) -> None:
     """What docs/reference/state-tools.md prints is what comes out."""
     page = (root / "docs" / "reference" / "state-tools.md").read_text(encoding="utf-8")
-    load = {"version": int(datetime(2026, 3, 21, 2, tzinfo=UTC).timestamp() * 1000), "key": "id", "below": 50_000}
+    load = {
+        "version": int(datetime(2026, 3, 21, 2, tzinfo=UTC).timestamp() * 1000),
+        "key": "id",
+        "edges": [500, 900],
+        "done": [0],
+    }
     before = {
         "public-customers": {},
         "public-events": {"full_load": load},

@@ -38,10 +38,10 @@ MISSING = [
     pytest.param({"may_replicate": False}, {}, ["✗ role me has REPLICATION"], id="role"),
     pytest.param({"slot": None}, {}, ["- slot s exists: the first run makes it"], id="slot"),
     pytest.param(
-        {"slot": None, "slots_used": 10}, {}, ["✗ a replication slot is free: all 10", "- slot s exists"], id="no slot free"
+        {"slot": None, "slots_used": 10}, {}, ["✗ a replication slot is free: all 10", "- slot s"], id="no slot free"
     ),
     pytest.param(
-        {"slot": replace(SLOT, plugin="wal2json")}, {}, ["✗ slot s is a slot of this database for pgoutput"], id="plugin"
+        {"slot": replace(SLOT, plugin="wal2json")}, {}, ["✗ slot s is a slot of this database"], id="plugin"
     ),
     pytest.param(
         {"slot": replace(SLOT, is_lost=True, why_lost="gone")}, {}, ["! slot s has its log: gone"], id="lost slot"

@@ -383,3 +383,112 @@ def test_log_based_is_refused_where_nothing_is_logged(t: Database) -> None:
 
     assert isinstance(run.error, SettingsError)
     assert "public.seen is a table whose changes are logged" in str(run.error)
+
+
+FILTERS = [
+    pytest.param([["id", ">=", 2], ["note", "!=", "c"]], [2], id="two conditions"),
+    pytest.param([["id", "in", [1, 3]]], [1, 3], id="a list"),
+    pytest.param([["at", "is null"]], [3], id="nothing"),
+    pytest.param([["at", ">", "2024-01-01"]], [1, 2], id="a time as text"),
+    pytest.param([["note", "=", "' OR true --"]], [], id="a value that looks like SQL"),
+    pytest.param([["note", "like", "a%"]], [1], id="a pattern"),
+]
+
+
+@pytest.mark.parametrize(("rows", "expected"), FILTERS)
+def test_a_row_filter_chooses_rows(t: Database, rows: list[Any], expected: list[int]) -> None:
+    """Conditions hold together, names and values are quoted, and keys are there whatever is filtered."""
+    assert sorted(ids(sync(t, row_filters={S: rows}))) == expected
+
+
+REFUSED = [
+    pytest.param([["nope", "=", 1]], "there is no column nope", id="column"),
+    pytest.param([["id", "= 1 OR 1 =", 1]], "does not go with", id="operator"),
+    pytest.param([["id", "in", []]], "does not go with", id="empty list"),
+    pytest.param([["id", "="]], "does not go with", id="no value"),
+    pytest.param(["id = 1"], "is not \\[column, operator, value\\]", id="a text"),
+    pytest.param("id = 1", "is a list of", id="no list"),
+]
+
+
+@pytest.mark.parametrize(("rows", "why"), REFUSED)
+def test_a_row_filter_that_cannot_be_used_is_refused(t: Database, rows: Any, why: str) -> None:
+    """Nothing of a filter reaches the server but through the driver's quoting."""
+    with pytest.raises(SettingsError, match=why):
+        raise sync(t, row_filters={S: rows}).error or AssertionError("it was used")
+
+
+def test_names_are_names_whatever_they_hold(t: Database) -> None:
+    """A table and a column may be called anything; their names are quoted wherever they stand."""
+    table = '"a""b; DROP TABLE t"'
+    t.psql(f'CREATE TABLE {table} ("x; --" int PRIMARY KEY, "%s" text); INSERT INTO {table} VALUES (1)')
+    stream = 'public-a"b; DROP TABLE t'
+
+    run = sync(t, row_filters={stream: [["x; --", "=", 1]]})
+
+    assert run.records[stream][0]["x; --"] == 1
+    assert t.psql("SELECT count(*) FROM t") == "3"
+
+
+LOOKBACKS = [
+    pytest.param("at", "1 day", [3, 1, 2], id="times"),
+    pytest.param("id", 1, [2, 3], id="numbers"),
+]
+
+
+@pytest.mark.parametrize(("key", "lookback", "expected"), LOOKBACKS)
+def test_a_lookback_reads_again_what_may_have_come_late(
+    t: Database, key: str, lookback: Any, expected: list[int]
+) -> None:
+    """An incremental stream begins so far before its bookmark."""
+    catalog = incremental(t, S, key)
+    first = sync(t, catalog=catalog)
+
+    second = sync(t, catalog=catalog, state=first.state, lookback={"*": lookback})
+
+    assert ids(second) == expected
+
+
+def test_a_lookback_of_another_kind_is_refused(t: Database) -> None:
+    """A number is not taken from a time."""
+    catalog = incremental(t, S, "at")
+    first = sync(t, catalog=catalog)
+
+    run = sync(t, catalog=catalog, state=first.state, lookback={S: 5})
+
+    assert "the lookback 5 cannot be taken from replication key at" in str(run.error)
+
+
+def test_xmin_finds_what_was_written(t: Database) -> None:
+    """Rows of new transactions are read, those of one that was open when the last run began too."""
+    import psycopg
+
+    catalog = incremental(t, S, "xmin")
+    first = sync(t, catalog=catalog)
+    with psycopg.connect(t.dsn) as early:
+        early.execute("INSERT INTO t VALUES (10)")
+        t.psql("UPDATE t SET note = 'new' WHERE id = 1")
+        second = sync(t, catalog=catalog, state=first.state)
+        early.commit()
+    third = sync(t, catalog=catalog, state=second.state)
+    fourth = sync(t, catalog=catalog, state=third.state)
+
+    assert sorted(ids(first)) == [1, 2, 3]
+    assert 1 in ids(second)
+    assert 10 not in ids(second)
+    assert 10 in ids(third)
+    assert ids(fourth) == []
+
+
+def test_a_table_without_an_integer_key_is_read_by_pages_in_one_snapshot(t: Database) -> None:
+    """Parts by pages, read side by side, give every row once."""
+    t.psql(
+        "CREATE TABLE pages (k text, v text);"
+        "INSERT INTO pages SELECT 'k' || i, repeat('x', 100) FROM generate_series(1, 5000) i;"
+        "ANALYZE pages; UPDATE pg_class SET relpages = 100000 WHERE oid = 'pages'::regclass"
+    )
+
+    run = sync(t, tables=["pages"], snapshot_workers=3)
+
+    assert sorted(row["k"] for row in run.records["public-pages"]) == sorted(f"k{i}" for i in range(1, 5001))
+    assert len(run.of("ACTIVATE_VERSION")) == 2

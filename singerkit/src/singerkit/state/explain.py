@@ -76,8 +76,8 @@ def _unfinished_load(load: Mapping[str, Any]) -> str:
     if isinstance(load.get("version"), int):
         at = datetime.fromtimestamp(load["version"] / 1000, UTC)
         begun = f" of {at:%Y-%m-%d %H:%M} UTC"
-    if "below" in load:
-        return f"a full load{begun} is unfinished, and done below {load.get('key', 'its key')} = {load['below']}"
+    if isinstance(load.get("done"), list) and isinstance(load.get("edges"), list):
+        return f"a full load{begun} is unfinished: {len(load['done'])} of {len(load['edges']) + 1} parts are done"
     return f"a full load{begun} is unfinished"
 
 

@@ -26,6 +26,7 @@ from singerkit.output import Files, Lines, rows_of
 from singerkit.stream import Checkpoint
 from tap_postgres import query, reads
 from tap_postgres.cdc.stream import LogBased
+from tap_postgres.expected import counted
 from tap_postgres.filters import condition
 from tap_postgres.look import STATEMENT_S
 from tap_postgres.schema import VIEWS, stream_schema
@@ -177,6 +178,20 @@ class PostgresStream(LogBased):
         asked = query.duplicates(self.table, self.primary_keys, SHOWN)
         with self._granting():
             return [json.dumps(row[0], ensure_ascii=False) for row in self._tap.lookout.fetched(asked, self.name)]
+
+    def rows_to_sync(self) -> int | None:
+        """Return the server's estimate for a whole table, and a count of what a bookmark or a filter leaves."""
+        if self.is_captured:
+            return None if "capture" in self.stream_state else self.table.rows
+        columns, scope = self.selected_columns, self.scope
+        if self.replication_key == reads.XMIN:
+            return None
+        if not self.replication_key and scope.where is None and self.table.rows is not None:
+            return self.table.rows
+        whole = [reads.Read(query.select(self.table, columns[:1], where=scope.where))]
+        with self._granting():
+            selects = self._incremental(columns) if self.replication_key else whole
+            return counted(selects, self._tap.lookout, self.name)
 
     # -- SELECTs --------------------------------------------------------------------------------------------------
 
