@@ -96,6 +96,29 @@ def test_each_owners_own_installation(account: Account, tries: Tries, key: rsa.R
     assert not [text for text in ("ghs_", "BEGIN RSA") if text in done.log + done.stdout]
 
 
+def test_whose_a_request_is(key: rsa.RSAPrivateKey) -> None:
+    """A query names its owner in its variables; a redirect to a number is the owner's that was asked for before."""
+    installed = [{"id": n, "account": {"login": name}} for n, name in enumerate(("octo", "acme"), 1)]
+
+    def send(request: Request) -> Answer:
+        return Answer(200, {}, installed if request.method == "GET" else {"token": request.url.split("/")[-2]})
+
+    signer = AppAuth(api_url="http://t", app_id="1", private_key=pem(key)).signer(send)
+    query = Request("POST", "http://t/graphql", body={"variables": {"owner": "Acme", "repo": "shop"}})
+    requests = [
+        Request("GET", "http://t/repos/octo/hello"),
+        query,
+        Request("GET", "http://t/repositories/5/issues"),
+        Request("GET", "http://t/orgs/octo/repos"),
+        Request("GET", "http://t/repositories/6"),
+        Request("GET", "http://t/users/stranger/repos"),
+    ]
+
+    signed = [signer.sign(request).headers["Authorization"] for request in requests]
+
+    assert signed == [f"Bearer {number}" for number in (1, 2, 2, 1, 1, 1)]
+
+
 @pytest.mark.slow  # runs of the tap
 def test_a_token_that_ends_in_the_middle_of_pages(account: Account, tries: Tries, key: rsa.RSAPrivateKey) -> None:
     """A refused token is renewed, and the page is asked for again: no row is missing."""

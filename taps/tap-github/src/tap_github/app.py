@@ -72,11 +72,12 @@ class AppSigner(Signer):
         self.tokens: dict[int, Token] = {}
         self.owners: dict[str, int] | None = None
         self.lock = threading.Lock()
+        self.before = threading.local()
 
     def sign(self, request: Request) -> Request:
         """Return the request with a token that is good for another minute at least."""
         with self.lock:
-            installation = self._installation(request.url)
+            installation = self._installation(self._owner(request))
             token = self.tokens.get(installation)
             if token is None or (token.renew_at or 0) <= time.monotonic():
                 token = self._login(installation)
@@ -95,7 +96,21 @@ class AppSigner(Signer):
         """Return the tokens of this run."""
         return tuple(token.value for token in [*self.tokens.values()])
 
-    def _installation(self, url: str) -> int:
+    def _owner(self, request: Request) -> str:
+        """Return whose the request is: by its address, by a query's variables, or as the one that was redirected here.
+
+        A renamed repository is answered by an address with its number alone.
+        """
+        variables = request.body.get("variables", {}) if isinstance(request.body, dict) else {}
+        found = _OWNER.search(request.url)
+        if found or "owner" in variables:
+            self.before.owner = (found[1] if found else str(variables["owner"])).lower()
+        elif "/repositories/" not in request.url:
+            self.before.owner = ""
+        owner: str = getattr(self.before, "owner", "")
+        return owner
+
+    def _installation(self, owner: str) -> int:
         """Return the owner's installation; what belongs to nobody, or to others, is read by any: it is public."""
         if self.auth.installation_id is not None:
             return self.auth.installation_id
@@ -103,9 +118,7 @@ class AppSigner(Signer):
             self.owners = dict(self._installations())
         if not self.owners:
             raise CredentialsError("the app is installed nowhere", remedy="install it where it is to read")
-        found = _OWNER.search(url)
-        first = next(iter(self.owners.values()))
-        return self.owners.get(found[1].lower(), first) if found else first
+        return self.owners.get(owner, next(iter(self.owners.values())))
 
     def _installations(self) -> Iterator[tuple[str, int]]:
         request: Request | None = self._request("GET", "/app/installations", {"per_page": 100})
