@@ -65,6 +65,7 @@ PURE = (
     "taps/tap-postgres/src/tap_postgres/types.py",
     "target-delta/src/target_delta/buffer.py",
     "target-delta/src/target_delta/canonical.py",
+    "target-delta/src/target_delta/checksum.py",
     "target-delta/src/target_delta/columns.py",
     "target-delta/src/target_delta/conform.py",
     "target-delta/src/target_delta/exact.py",
@@ -83,6 +84,8 @@ PURE = (
     "target-delta/src/target_delta/stats.py",
     "target-delta/src/target_delta/temporal.py",
     "target-delta/src/target_delta/typed.py",
+    "target-delta/src/target_delta/upkeep/compaction.py",
+    "target-delta/src/target_delta/upkeep/sizes.py",
     "target-delta/src/target_delta/versions.py",
 )
 """Rooms that are given bytes, values and the time, and touch nothing."""

@@ -8,10 +8,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
 
+from singerkit.errors import SafetyStopError
+from target_delta.commit import Committer
+from target_delta.files import Layout
+from target_delta.full_load import Stager
+from target_delta.loaders import Appender, Loader, SoFar
 from target_delta.partition import Partitioning
+from target_delta.staging import Staging
+from target_delta.store import Store
+from target_delta.table import Table
 from target_delta.upkeep import rebuild, repartition, swap
 from target_delta.upkeep.sizes import described, proposed
 
@@ -176,6 +185,25 @@ def test_beside_a_writer(load: Load, verb: Verb, warehouse: Path) -> None:
     assert {row[0] for row in rows(verb) if row[1] == "new"} == {*range(count), *range(1000, 1000 + count)}
     assert len(rows(verb)) == 200 + count
     assert all(row["good"] for row in verb("verify"))
+
+
+@pytest.mark.parametrize("method", ["append-only", "overwrite"])
+def test_load_that_was_planned_for_the_old_partitions(method: str, load: Load, verb: Verb, warehouse: Path) -> None:
+    """Files of the old partitions never come into the table: the load stops before its commit (exit 4)."""
+    load([ORDERS, *orders(*range(12))], partitioning={"mode": "md5", "count": 2})
+    had = rows(verb)
+    folder, columns = str(warehouse / "orders"), pa.schema([("id", pa.int64()), ("name", pa.string())])
+    committer = Committer(Table(Store(folder, {}), "orders"), "run")
+    loader: Loader = Appender(committer, columns, Layout())
+    if method == "overwrite":
+        loader = Stager(committer, columns, ["id"], Layout(), Staging(Store(folder, {}), 5), whole=True)
+    loader.write(pa.table({"id": [20, 21], "name": ["y", "y"]}, columns))
+
+    verb("repartition", "orders", "--mode", "md5", "--count", "5")
+
+    with pytest.raises(SafetyStopError, match="for other partitions than the table has by now"):
+        loader.complete(None) if isinstance(loader, Stager) else loader.settle(SoFar())
+    assert rows(verb) == had
 
 
 def run_until(line: str, warehouse: Path, *, times: int = 1) -> int:
