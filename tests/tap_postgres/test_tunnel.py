@@ -72,6 +72,23 @@ def test_a_sync_goes_through_the_bastion(
 
 
 @pytest.mark.slow
+def test_changes_come_through_the_bastion_too(
+    settings: dict[str, Any], database: Database, bastion: Bastion, tmp_path: Path
+) -> None:
+    """The replication connection goes the same way, under the same TLS: a snapshot, and then what changed."""
+    database.psql("DROP PUBLICATION IF EXISTS tap_postgres; CREATE PUBLICATION tap_postgres FOR TABLE t")
+    captured = settings | {"default_replication_method": "LOG_BASED", "tables": ["t"]}
+    first = execute(tmp_path, captured)
+    database.psql("INSERT INTO t VALUES (4)")
+
+    second = execute(tmp_path, captured, state=first.messages[-1]["value"])
+
+    assert (first.code, second.code) == (0, 0), first.stderr + second.stderr
+    assert [m["record"]["id"] for m in second.messages if m["type"] == "RECORD"] == [4]
+    assert set(bastion.asked) == {(NAME, 5432)}
+
+
+@pytest.mark.slow
 def test_a_url_goes_through_the_bastion_too(settings: dict[str, Any], bastion: Bastion, tmp_path: Path) -> None:
     """Host and port of `connection_url` are the bastion's to find."""
     url = f"postgresql://postgres@{NAME}:6543/{settings['database']}"
