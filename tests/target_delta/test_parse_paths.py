@@ -166,7 +166,11 @@ def test_both_paths_agree(kind: str, literals: list[str]) -> None:
 
 
 @settings(max_examples=20)
-@given(st.lists(st.lists(st.tuples(st.sampled_from(list(COLUMNS)), literal), max_size=4), min_size=1, max_size=40))
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from([*COLUMNS, "undeclared"]), literal), max_size=4), min_size=1, max_size=40
+    )
+)
 def test_both_paths_agree_on_whole_records(rows: list[list[tuple[str, str]]]) -> None:
     """Records with several properties, absent ones and repeated ones give the same in both ways."""
     schema = schema_of(**COLUMNS)

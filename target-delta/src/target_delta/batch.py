@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from target_delta.staging import Progress
 
+READ_BYTES, READ_ROWS = 128 << 10, 100  # below either, a read costs more than its rows do
+MOST_BYTES = 4 << 20  # of lines that wait, however few rows they are
+
 
 @dataclass
 class Batch:
@@ -43,6 +46,7 @@ class Batch:
     """Lines that nobody has read yet, all newer than the rows."""
     unread: int = 0
     """Their bytes."""
+    unread_rows: int = 0
     _spilled: list[Spilled] = field(default_factory=list)
     """Rows on the disk, all older than those in memory."""
 
@@ -65,14 +69,20 @@ class Batch:
         """Keep lines until they are read."""
         self.rows += records.rows
         self.unread += len(records.lines)
+        self.unread_rows += records.rows
         self._lines.append(records)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether so many lines wait that a read is worth its own cost, 0.02 ms a column before the first row."""
+        return (self.unread >= READ_BYTES and self.unread_rows >= READ_ROWS) or self.unread >= MOST_BYTES
 
     def lines(self) -> Records | None:
         """Return the lines that were not read, for the rows that they become to be added; None where there are none."""
         if not self._lines:
             return None
-        waiting, self._lines, self.unread = self._lines, [], 0
-        rows = sum(one.rows for one in waiting)
+        rows = self.unread_rows
+        waiting, self._lines, self.unread, self.unread_rows = self._lines, [], 0, 0
         self.rows -= rows
         return Records(waiting[0].stream, b"".join(one.lines for one in waiting), rows)
 

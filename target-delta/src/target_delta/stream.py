@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("target-delta")
 _MS = 1000
-READ_BYTES = 128 << 10  # of lines: a read costs 0.3 ms before its first row, which is 100 rows
 SLICE_BYTES = 32 << 20  # of rows that may leave memory before their batch is complete
 
 
@@ -104,7 +103,7 @@ class Stream:
         batch, chosen = self._batch, self.run.settings
         batch.put(records)
         asides = chosen.on_invalid_record == "quarantine"  # which must be there before the next STATE
-        if asides or batch.unread >= READ_BYTES or chosen.complete(batch.rows, batch.bytes):
+        if asides or batch.is_due or chosen.complete(batch.rows, batch.bytes):
             self.read()
         self._keep_room()
 
