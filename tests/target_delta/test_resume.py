@@ -170,3 +170,12 @@ def test_good_end(load: Load, warehouse: Path) -> None:
     assert newest["target-delta.ended"] == "good"
     assert newest["target-delta.bookmark"] == {"n": 1}
     assert DeltaTable(warehouse / "log").version() == 2
+
+
+def test_rows_after_a_full_load_of_the_same_run_are_kept(load: Load, rows: Rows) -> None:
+    """What a full load of this run took away comes again after it: TRUNCATE, told once more, and the row behind it."""
+    cut_short(load, LOG, line("a"), activate("log", 5), activate("log", 5), line("b"))
+
+    load([LOG, line("a"), activate("log", 6), activate("log", 6), line("b"), state(log={"n": 3})])
+
+    assert texts(rows) == ["b"]

@@ -168,6 +168,8 @@ class Stream:
             return
         upto = self._batch.received
         self._submit(lambda: stager.complete(bookmark), lambda change: self._swapped(upto, change))
+        if self._resume is not None:
+            self._submit(self._resume.forget, lambda _: None)
         self.run.ledger.swap(self.name)
         self._version = None
         self._loader = self._into_table()
