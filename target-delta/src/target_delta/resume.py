@@ -64,6 +64,10 @@ class Resume:
         if not self.is_due:
             self.is_due, self._bookmark = True, bookmark
 
+    def forget(self) -> None:
+        """A full load has replaced the table: nothing is in it any more that could come again."""
+        self._looked, self._repeats = True, None
+
     def are_new(self, rows: pa.Table, snapshot: Snapshot) -> NDArray[np.bool_] | None:
         """Return which rows the table has not got from a run that was cut short, or None for all of them."""
         if not self._looked:
