@@ -13,6 +13,7 @@ import deltalake
 import pyarrow as pa
 import pytest
 
+from singerkit.webhooks.spool import Spool
 from tap_github.tap import TapGithub
 from tests.tap_github.account import Account, numbered
 
@@ -85,7 +86,8 @@ class Pipe:
     def __init__(self, folder: Path, tries: Tries) -> None:
         self.folder, self.tries = folder, tries
         self.state: dict[str, Any] | None = None
-        config = tries.config | {"organizations": list(ORGANIZATIONS)}
+        self.spool = Spool(folder / "spool").open()
+        config = tries.config | {"organizations": list(ORGANIZATIONS), "webhook_spool": str(self.spool.folder)}
         self.file("tap.json", config)
         self.file("catalog.json", catalog(config))
         self.file("target.json", {"path": str(folder / "tables")})
@@ -135,7 +137,7 @@ class Pipe:
 def test_an_account_in_delta(account: Account, tries: Tries, tmp_path: Path) -> None:
     """After any run, cut or not, and a whole one the tables equal the account: changed, added, deleted, renamed, gone.
 
-    What a bookmark reads keeps what was deleted meanwhile; what is loaded in full does not.
+    What a bookmark reads keeps what was deleted, marked where a webhook told of it; what is loaded in full does not.
     """
     made = populate(account)
     pipe = Pipe(tmp_path, tries)
@@ -146,6 +148,9 @@ def test_an_account_in_delta(account: Account, tries: Tries, tmp_path: Path) -> 
         assert pipe.table(stream).keys() == before[stream].keys(), stream
     change(account, made)
     pipe.run(kill_after=25)
+    gone = made[5].lists["issues"].pop()
+    body = {"action": "deleted", "issue": gone, "repository": made[5].row}
+    pipe.spool.put("issues", "2026-01-01T00:00:00Z", body)
     pipe.run()
 
     assert pipe.table("repositories").keys() == {(number,) for number in account.repositories}
@@ -158,6 +163,8 @@ def test_an_account_in_delta(account: Account, tries: Tries, tmp_path: Path) -> 
     assert {key: issues[key] for key in now} == {
         key: (row["title"], row["state"], row["comments"]) for key, row in now.items()
     }
+    marks = pipe.table("issues", "_sdc_deleted_at")
+    assert {key for key, (mark,) in marks.items() if mark} == {(made[5].row["id"], gone["id"])}
     runs, now = pipe.table("workflow_runs", "status", "conclusion"), account.rows("actions/runs")
     assert {key: runs[key] for key in now} == {key: (row["status"], row["conclusion"]) for key, row in now.items()}
     bodies = pipe.table("issue_comments", "body")
