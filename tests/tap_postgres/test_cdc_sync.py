@@ -341,7 +341,8 @@ def test_partitions_come_under_the_name_of_their_table(t: Database) -> None:
     )
     first = capture(t)
     t.psql("INSERT INTO p VALUES (2, 'c'); UPDATE p SET id = 12 WHERE id = 1; DELETE FROM p WHERE id = 11")
-    second = capture(t, first.state)
+    new = "CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (20) TO (30); INSERT INTO p VALUES (22, 'newer'), (13, 'x')"
+    second = following(t, first.state, new, 3)
     t.psql("ALTER PUBLICATION tap_postgres SET (publish_via_partition_root = true); INSERT INTO p VALUES (3, 'd')")
     third = capture(t, second.state)
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from tap_postgres.cdc.facts import CapturedTable, Facts
+    from tap_postgres.cdc.messages import Relation
     from tap_postgres.cdc.position import Position
     from tap_postgres.cdc.socket import Created
     from tap_postgres.stream import PostgresStream
@@ -200,6 +201,14 @@ class Capture:
                 raise
             return opened
 
+        def find(relation: Relation) -> Table | None:
+            for table in tables:  # dropped and made again: the changes of the new one are not those of the old
+                if (table.known.schema, table.known.name) == (relation.schema, relation.name):
+                    table.parked = "the table was made anew"
+                    return table
+            above = self.catalog.ancestors(relation.oid)
+            return next((by_oid[oid] for oid in above if oid in by_oid), None)
+
         left_s = self._ends_s - time.monotonic()
         limits = Limits(
             target=None if settings.follow else facts.tip,
@@ -207,7 +216,9 @@ class Capture:
             max_wal_bytes=settings.max_wal_mb << 20 if settings.max_wal_mb else None,
             first_word_s=settings.initial_waiting_s,
         )
-        around = Around(connect, self.tap.raise_if_stopped, self._confirmation, self._now_and_then, self._write_state)
+        around = Around(
+            connect, find, self.tap.raise_if_stopped, self._confirmation, self._now_and_then, self._write_state
+        )
         Pass(by_oid, begin, system, limits, around).run()
         for table in tables:
             self.tap.report.add(table.stream.name, changes=table.operations)

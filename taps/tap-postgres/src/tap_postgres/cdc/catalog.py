@@ -65,6 +65,12 @@ class Catalog:
         )
         return [(row[0], row[1]) for row in self.query(asked, {"oids": list(oids)})]
 
+    def ancestors(self, oid: int) -> list[int]:
+        """Return the tables that a relation is a partition of, itself among them; none where it is gone."""
+        asked = "SELECT relid::oid FROM pg_catalog.pg_partition_ancestors(%(oid)s::oid::regclass)"
+        exists = "SELECT 1 FROM pg_catalog.pg_class WHERE oid = %(oid)s::oid"
+        return [row[0] for row in self.query(asked, {"oid": oid})] if self.query(exists, {"oid": oid}) else []
+
     def readings(self, attributes: Sequence[Attribute]) -> list[Reading]:
         """Return how the columns of a table are read."""
         oids = [attribute.type_oid for attribute in attributes]

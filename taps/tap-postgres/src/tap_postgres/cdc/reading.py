@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tap_postgres.cdc.changes import Event, Transaction
+    from tap_postgres.cdc.messages import Relation
     from tap_postgres.cdc.table import Table
 
 _LOGGER = logging.getLogger("tap-postgres")
@@ -52,9 +53,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Around:
-    """What a pass is told from outside: how to connect, when to stop, what is confirmed, what to do now and then."""
+    """What a pass is told from outside: how to connect, whose a new relation is, when to stop, what is confirmed."""
 
     connect: Callable[[int], Replication]
+    find: Callable[[Relation], Table | None]
     look: Callable[[], None]
     confirmed: Callable[[], int]
     beat: Callable[[], None]
@@ -65,7 +67,8 @@ class Pass:
     """Reads the slot for `tables`, by the oid of their relations, from `begin` on."""
 
     def __init__(self, tables: Mapping[int, Table], begin: int, system: str, limits: Limits, around: Around) -> None:
-        self.tables, self.limits, self.around = tables, limits, around
+        self.limits, self.around = limits, around
+        self._tables = dict(tables)
         self.position = self._begin = begin
         self._system = system
         self._all = [*{id(table): table for table in tables.values()}.values()]
@@ -151,9 +154,8 @@ class Pass:
             self._open, self._taken, self._skip = None, 0, None
             self._reach(event.position)
             return
-        table = self.tables.get(event.relation.oid)
+        table = self._table(event.relation)
         if table is None:
-            self._changes.ignored.add(event.relation.oid)
             return
         if event.transaction is not self._open:
             self._open, self._taken = event.transaction, 0
@@ -168,6 +170,17 @@ class Pass:
             table.take(event)
         elif isinstance(event, Truncated):
             table.empty()
+
+    def _table(self, relation: Relation) -> Table | None:
+        """Return whose rows these are: a partition may be newer than this pass. What is nobody's is passed over."""
+        table = self._tables.get(relation.oid)
+        if table is None:
+            table = self.around.find(relation)
+            if table is None:
+                self._changes.ignored.add(relation.oid)
+            else:
+                self._tables[relation.oid] = table
+        return table
 
     def _reach(self, position: int) -> None:
         if position > self.position:
