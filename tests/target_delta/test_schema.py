@@ -7,6 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from singerkit.errors import SafetyStopError
 from target_delta.schema import StreamSchema, stream_schema
@@ -138,6 +140,29 @@ def test_schema_that_is_refused(properties: dict[str, Any], keys: tuple[str, ...
     """What no table can hold is refused when the SCHEMA comes, before any row."""
     with pytest.raises(SafetyStopError, match=message):
         schema_of(properties, keys=keys)
+
+
+SCALARS = st.none() | st.booleans() | st.integers(-2, 2) | st.sampled_from([1.5, 2**70, "array", "integer", "#", "#/x"])
+WORDS = st.sampled_from([
+    *("type", "properties", "items", "anyOf", "oneOf", "allOf", "$ref", "format", "multipleOf", "minimum", "maximum"),
+    *("x-decimal", "precision", "scale", "enum", "const"),
+])  # fmt: skip
+NODES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4), max_leaves=9
+)
+
+
+@settings(max_examples=60)
+@given(st.dictionaries(st.sampled_from(["a", "b"]), NODES, min_size=1), NODES)
+def test_any_document(properties: dict[str, Any], keys: Any) -> None:
+    """Reading a SCHEMA is total: whatever it holds, it is a schema or one clear refusal."""
+    message = {"stream": "s", "schema": {"properties": properties}, "key_properties": keys}
+
+    try:
+        found = stream_schema(message)
+    except SafetyStopError:
+        return
+    assert found.arrow.names == list(properties)
 
 
 @pytest.mark.parametrize("schema", [None, {}, {"type": "object"}, {"properties": []}])

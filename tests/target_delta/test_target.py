@@ -147,6 +147,11 @@ def test_flattening(load: Load, rows: Rows) -> None:
     (b'{"type":"RECORD","stream":"log","record":{"n":"x"}}\n', "invalid record"),
     (b'{"type":"STATE"}', "STATE message has no value"),
     (b'{"type":"ACTIVATE_VERSION","stream":"log","version":"x"}\n', "no whole number"),
+    (b'{"type":"ACTIVATE_VERSION","stream":"log","version":99999999999999999999}\n', "no whole number"),
+    (b'{"type":"SCHEMA","schema":{"properties":{"n":{}}}}\n', "names no stream"),
+    (b'{"type":"SCHEMA","stream":"log","schema":{"properties":{"n":5}}}\n', "no JSON Schema"),
+    (b'{"type":"BATCH","stream":"log","encoding":"csv","manifest":["x"]}\n', "encoding that is not known"),
+    (b'{"type":"BATCH","stream":"log","encoding":{"format":"jsonl"},"manifest":"x"}\n', "no list of addresses"),
 ])  # fmt: skip
 def test_broken_input_ends_the_run(
     load: Load, rows: Rows, line: bytes, message: str, capsys: pytest.CaptureFixture[str]
@@ -324,6 +329,48 @@ def test_quarantine(load: Load, rows: Rows) -> None:
         ("id", None),
     }
     assert states == [{"bookmarks": {"people": 1}}]
+
+
+@pytest.mark.parametrize("line", [b'{"type":"RECORD","stream":"people","record":{"id":}}\n',
+                                  b'{"type":"RECORD","stream":"people","rec":{"id":1}}\n'])  # fmt: skip
+def test_broken_record_of_a_mapped_stream(load: Load, line: bytes) -> None:
+    """What singer-sdk's maps cannot read ends the run as any broken line does."""
+    with pytest.raises(SafetyStopError, match="not a record in JSON"):
+        load(as_lines([PEOPLE]) + line, stream_maps={"people": {"name": "name"}})
+
+
+def test_rows_of_a_file_that_omit_columns(load: Load, rows: Rows, tmp_path: Path) -> None:
+    """A stored value stays where a row of a BATCH file omits its column, as where a RECORD does."""
+    load([PEOPLE, record("people", id=1, name="a"), record("people", id=2, name="b")])
+    pq.write_table(pa.table({"id": [1, 2], "_sdc_omitted": [["name"], None]}), tmp_path / "x.parquet")
+    batch = {"type": "BATCH", "stream": "people", "encoding": {"format": "parquet"}}
+
+    load([PEOPLE, batch | {"manifest": [(tmp_path / "x.parquet").as_uri()]}])
+
+    assert rows("people") == [{"id": 1, "name": "a"}, {"id": 2, "name": None}]
+
+
+def test_undeclared_properties(load: Load, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Properties that the SCHEMA does not declare are counted and named once a stream, and never shown."""
+    sent = [record("people", id=number, secret="tiger", city="x") for number in range(3)]
+
+    load([PEOPLE, sent[0], state(people=1), *sent[1:]], report_file=str(tmp_path / "report.json"))
+
+    (said,) = [entry.getMessage() for entry in caplog.records if "does not declare" in entry.getMessage()]
+    assert said.endswith("stream=people, count=2, properties=secret city")
+    assert json.loads((tmp_path / "report.json").read_text())["streams"]["people"]["undeclared"] == 2
+    assert "tiger" not in caplog.text
+
+
+def test_debug_log(load: Load, caplog: pytest.LogCaptureFixture) -> None:
+    """With DEBUG the log grows with the batches, not with the rows, and shows none of them."""
+    with caplog.at_level("DEBUG"):
+        load([PEOPLE, *(record("people", id=number, name="tiger") for number in range(10))])
+        few = len(caplog.records)
+        load([PEOPLE, *(record("people", id=number, name="tiger") for number in range(10, 5000))])
+
+    assert len(caplog.records) - few < 2 * few
+    assert "tiger" not in caplog.text
 
 
 def test_state_behind_nothing_but_invalid_records(load: Load) -> None:

@@ -56,15 +56,16 @@ def read_batches(
 
     Files are read piece by piece: memory is bounded by a row group or an Arrow batch, whatever the size of a file.
     """
-    encoding = message.get("encoding") or {}
-    read = _READERS.get(str(encoding.get("format")).lower())
+    encoding = message.get("encoding")
+    kind = encoding.get("format") if isinstance(encoding, dict) else encoding
+    read = _READERS.get(str(kind).lower())
     if read is None:
         raise SafetyStopError(
             "a BATCH message has an encoding that is not known",
             remedy="let the tap write jsonl, parquet or arrow",
-            stream=schema.stream, format=encoding.get("format"),
+            stream=schema.stream, format=kind,
         )  # fmt: skip
-    for url in message.get("manifest") or ():
+    for url in _manifest(message):
         with _explained(schema.stream, url), closing(read(_path(url, storage_options), schema, on_invalid)) as batches:
             yield from batches
 
@@ -72,8 +73,15 @@ def read_batches(
 def delete(message: Mapping[str, Any], storage_options: Mapping[str, Any] | None = None) -> None:
     """Remove the message's files where the tap asked for it; to be called once their rows are committed."""
     if message.get(ASKED) is True:
-        for url in message.get("manifest") or ():
+        for url in _manifest(message):
             _path(url, storage_options).unlink(missing_ok=True)
+
+
+def _manifest(message: Mapping[str, Any]) -> list[str]:
+    urls = message.get("manifest") or []
+    if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
+        raise SafetyStopError("the manifest of a BATCH message is no list of addresses", remedy="correct the tap")
+    return urls
 
 
 def _path(url: str, storage_options: Mapping[str, Any] | None) -> UPath:

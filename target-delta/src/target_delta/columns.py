@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Literal
+from typing import Literal
 
 import pyarrow as pa
 
@@ -26,7 +26,7 @@ SCALARS = frozenset({"integer", "decimal", "double", "boolean", "string", "insta
 TEXTS = frozenset({"string", "instant", "local", "date", "binary"})
 
 # The bounds that a database's own integer types declare; any other bounds are a rule about values, not a type.
-_INTEGERS: Mapping[tuple[Any, Any], pa.DataType] = {
+_INTEGERS: Mapping[tuple[int, int], pa.DataType] = {
     (-(2**15), 2**15 - 1): pa.int16(),
     (-(2**31), 2**31 - 1): pa.int32(),
 }
@@ -102,7 +102,8 @@ def _integer(name: str, low: object, high: object) -> Column:
     wide = [bound for bound in (low, high) if isinstance(bound, int) and not -(2**63) <= bound < 2**63]
     if wide:  # an unsigned or arbitrary integer: only a decimal holds it
         return _decimal(name, max(MAX_PRECISION, *(len(str(abs(bound))) for bound in wide)), 0)
-    return Column(name, "integer", _INTEGERS.get((low, high), pa.int64()))
+    declared = (low, high) if isinstance(low, int) and isinstance(high, int) else None
+    return Column(name, "integer", pa.int64() if declared is None else _INTEGERS.get(declared, pa.int64()))
 
 
 def _decimal(name: str, precision: int, scale: int) -> Column:
@@ -114,8 +115,16 @@ def _decimal(name: str, precision: int, scale: int) -> Column:
 def _declared_decimal(node: Node) -> tuple[int, int] | None:
     for hint in (node.get("x-decimal"), node.get("x-singer.decimal"), node):
         if isinstance(hint, Mapping) and isinstance(hint.get("precision"), int):
-            return hint["precision"], int(hint.get("scale") or 0)
+            return hint["precision"], _whole(hint.get("scale"))
     return None
+
+
+def _whole(number: object) -> int:
+    """Return a number that may be missing, or written as text."""
+    try:
+        return int(str(number))
+    except ValueError:
+        return int(number) if isinstance(number, float) and number.is_integer() else 0
 
 
 def _scale(multiple: object) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from singerkit.errors import SafetyStopError
 from target_delta.lines import Records
 
 if TYPE_CHECKING:
@@ -57,13 +58,27 @@ class Mapping:
         if not self.active or records.stream not in self.mapper.stream_maps:
             yield records
             return
-        messages = [_DECODER.decode(line) for line in records.lines.splitlines() if line.strip()]
+        messages = [_message(line) for line in records.lines.split(b"\n") if line.strip()]
         for one in self._maps(records.stream):
             if not _removes(one) and (lines := list(_mapped(one, messages))):
                 yield Records(one.stream_alias, b"\n".join(lines) + b"\n", len(lines))
 
     def _maps(self, stream: str) -> list[Any]:
         return list(self.mapper.stream_maps[stream])
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    try:
+        message: dict[str, Any] = _DECODER.decode(line)
+    except (ValueError, RecursionError) as error:
+        raise _no_record(line) from error
+    if not isinstance(message.get("record"), dict):
+        raise _no_record(line)
+    return message
+
+
+def _no_record(line: bytes) -> SafetyStopError:
+    return SafetyStopError("a RECORD line is not a record in JSON", remedy="correct the tap", bytes=len(line))
 
 
 def _removes(one: Any) -> bool:

@@ -27,14 +27,16 @@ def alternatives(node: Branch, document: Node, seen: Seen = frozenset()) -> list
     """
     if isinstance(node, bool):
         return [(ANY, seen)]
+    if not isinstance(node, Mapping):
+        raise _no_schema(node)
     if "$ref" in node:
         return _referred(node, document, seen)
-    if isinstance(node.get("allOf"), Sequence):
+    if node.get("allOf"):
         return alternatives(_merged(node, document, seen), document, seen)
     for choice in ("anyOf", "oneOf"):
-        if node.get(choice):
+        if branches := _listed(node, choice):
             rest = {key: value for key, value in node.items() if key not in {choice, "type"}}
-            return [one for branch in node[choice] for one in alternatives(_over(rest, branch), document, seen)]
+            return [one for branch in branches for one in alternatives(_over(rest, branch), document, seen)]
     return [({**node, "type": name}, seen) for name in _types(node) if name != "null"]
 
 
@@ -63,20 +65,40 @@ def _referred(node: Node, document: Node, seen: Seen) -> list[tuple[Node, Seen]]
 
 def _over(beside: Node, branch: Branch) -> Branch:
     """Return the branch with what stands beside it; the branch's own words win."""
-    return branch if isinstance(branch, bool) else {**beside, **branch}
+    if isinstance(branch, bool):
+        return branch
+    if not isinstance(branch, Mapping):
+        raise _no_schema(branch)
+    return {**beside, **branch}
+
+
+def _listed(node: Node, word: str) -> Sequence[Any]:
+    """Return what stands under a word that must be a list."""
+    found = node.get(word) or ()
+    if isinstance(found, str) or not isinstance(found, Sequence):
+        raise _no_schema(found)
+    return found
+
+
+def _no_schema(found: object) -> SafetyStopError:
+    return SafetyStopError(
+        "the SCHEMA holds what is no JSON Schema",
+        remedy="correct the tap",
+        found=type(found).__name__,
+    )
 
 
 def _merged(node: Node, document: Node, seen: Seen) -> Node:
     """Return one node that says what all branches of `allOf` say; the last word on a keyword wins."""
     merged: dict[str, Any] = {}
     properties: dict[str, Any] = {}
-    for branch in [*node["allOf"], {key: value for key, value in node.items() if key != "allOf"}]:
+    for branch in [*_listed(node, "allOf"), {key: value for key, value in node.items() if key != "allOf"}]:
         reference = branch.get("$ref") if isinstance(branch, Mapping) else None
         if reference in seen:
             continue
         said = resolve(reference, document) if reference else branch
         if isinstance(said, Mapping):
-            properties |= said.get("properties", {})
+            properties |= inner if isinstance(inner := said.get("properties"), Mapping) else {}
             merged |= said
     return {**merged, "properties": properties} if properties else merged
 
@@ -88,7 +110,7 @@ def _types(node: Node) -> list[str]:
         return [named]
     if isinstance(named, Sequence) and named:
         return [str(name) for name in named]
-    values = [node["const"]] if "const" in node else node.get("enum")
+    values = [node["const"]] if "const" in node else _listed(node, "enum")
     if values:
         return list(dict.fromkeys(_JSON_TYPES.get(type(value), "null") for value in values))
     if node.get("properties"):

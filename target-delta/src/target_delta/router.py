@@ -110,7 +110,7 @@ class Router:
             case "ACTIVATE_VERSION":
                 self._take_activation(message)
             case "BATCH":
-                for target in self.maps.targets(str(message.get("stream"))):
+                for target in self.maps.targets(_stream_of(message)):
                     self._stream(target).take_files(message)
                     self._set_aside(self._stream(target))
             case other:
@@ -118,7 +118,7 @@ class Router:
         return str(message["type"])
 
     def _take_schema(self, line: bytes, message: Mapping[str, Any]) -> None:
-        source = str(message.get("stream"))
+        source = _stream_of(message)
         self._schemas[source] = line
         self._current = frozenset(self._schemas.values())
         for mapped in self.maps.schemas(message):
@@ -153,9 +153,9 @@ class Router:
         if self.run.settings.activate_version == "ignore":
             return
         version = message.get("version")
-        if not isinstance(version, int):
+        if not isinstance(version, int) or not 0 <= version < 2**63:
             raise SafetyStopError("an ACTIVATE_VERSION has no whole number", stream=message.get("stream"))
-        for target in self.maps.targets(str(message.get("stream"))):
+        for target in self.maps.targets(_stream_of(message)):
             self._stream(target).activate(version)
 
     def _stream(self, name: str) -> Stream:
@@ -185,6 +185,13 @@ class Router:
     def _release(self) -> None:
         if (state := self.run.ledger.release()) is not None:
             self.emit(state)
+
+
+def _stream_of(message: Mapping[str, Any]) -> str:
+    stream = message.get("stream")
+    if not isinstance(stream, str) or not stream:
+        raise SafetyStopError("a message names no stream", remedy="correct the tap", type=message.get("type"))
+    return stream
 
 
 def _decode(line: bytes) -> dict[str, Any]:

@@ -44,11 +44,19 @@ def stream_schema(message: Mapping[str, Any], *, nested: Nested = "struct") -> S
         )
     columns = tuple(column(name, node, document, nested) for name, node in properties.items())
     _check_names(stream, columns)
-    keys = tuple(message.get("key_properties") or ())
+    keys = _names(stream, message, "key_properties")
     _check_keys(stream, keys, columns)
     hints = {word: value for word, value in document.items() if word.startswith("x-")}
     arrow = pa.schema([one.field for one in columns])
-    return StreamSchema(stream, arrow, keys, hints, columns, tuple(message.get("bookmark_properties") or ()))
+    return StreamSchema(stream, arrow, keys, hints, columns, _names(stream, message, "bookmark_properties"))
+
+
+def _names(stream: str, message: Mapping[str, Any], word: str) -> tuple[str, ...]:
+    """Return the names of properties that a message lists; none where it says nothing."""
+    listed = message.get(word) or []
+    if not isinstance(listed, list | tuple) or not all(isinstance(name, str) for name in listed):
+        raise SafetyStopError(f"{word} is no list of names", remedy="correct the tap", stream=stream)
+    return tuple(listed)
 
 
 def _check_names(stream: str, columns: Iterable[Column], within: str = "") -> None:
