@@ -10,6 +10,7 @@ from deltalake import DeltaTable
 
 from singerkit.errors import SafetyStopError
 from target_delta.store import Store
+from tests.careless_store import careless_store
 from tests.object_store import s3
 
 from .conftest import Load, activate, record, schema, state
@@ -55,6 +56,30 @@ def test_upsert_and_full_load(load: Load, options: dict[str, str]) -> None:
 
     assert found(options) == [(7, "c"), (8, "c")]
     assert Store(TABLE, options).names("_staged") == []
+
+
+def test_store_is_proven_once(load: Load, options: dict[str, str]) -> None:
+    """Before the first write a run sees that the store overwrites no log entry; a file says so to later runs."""
+    where: dict[str, Any] = {"path": "s3://lake/new", "storage_options": options}
+
+    load([PEOPLE, record("people", id=1, name="a")], **where)
+    load([PEOPLE, record("people", id=2, name="b")], **where)
+
+    assert Store("s3://lake/new", options).names("_target-delta") == ["_target-delta/refuses-overwrites"]
+
+
+def test_store_that_overwrites(load: Load) -> None:
+    """A store that lets a log entry be overwritten is refused before anything is there, but for a single writer."""
+    with careless_store() as options:
+        where: dict[str, Any] = {"path": "s3://lake/w", "storage_options": options}
+
+        with pytest.raises(SafetyStopError, match="lets a writer overwrite what another has just committed"):
+            load([PEOPLE, record("people", id=1, name="a")], **where)
+        assert Store("s3://lake/w", options).names("") == []
+
+        load([PEOPLE, record("people", id=1, name="a")], single_writer=True, **where)
+        load([PEOPLE, record("people", id=1, name="b")], single_writer=True, **where)
+        assert found(options) == [(1, "b")]
 
 
 def test_secret_is_not_in_the_log(load: Load, options: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from target_delta.ledger import Ledger
 from target_delta.memory import Memory
 from target_delta.overflow import Overflow
+from target_delta.proof import prove
+from target_delta.wall import store_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,6 +40,14 @@ class Run:
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.settings.max_memory_mb)
+        self._is_proven = False
+
+    def prove_store(self, stream: str) -> None:
+        """See once in a run, before anything is written, that the store is one that loses no commit."""
+        if not self._is_proven and not self.settings.single_writer:
+            with store_errors(stream, self.settings.path):
+                prove(self.settings.path, self.settings.storage_options)
+        self._is_proven = True
 
     def bookmark(self, stream: str) -> Any:
         """Return what the newest STATE says about a stream, or None."""

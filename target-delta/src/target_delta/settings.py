@@ -56,6 +56,14 @@ class Settings:
             secret=True,
         ),
     ] = field(default_factory=dict)
+    single_writer: Annotated[
+        bool,
+        Input(
+            "Single writer",
+            "Whether never two programs write these tables at once: then a store that lets a log entry be overwritten, "
+            "which is refused otherwise, is good enough.",
+        ),
+    ] = False
     load_method: Annotated[
         LoadMethod | Mapping[str, LoadMethod] | None,
         Input(

@@ -56,6 +56,7 @@ class Stream:
         self.settled_at: float | None = None
         """When the last batch was made safe, or None before the first."""
         self._store = Store(table_address(run.settings.path, self.name), run.settings.storage_options)
+        run.prove_store(self.name)
         started_ms = int(run.started.timestamp() * _MS)
         table = Table(self._store, self.name, wanted(schema, run.settings.partitioning_of(self.name)))
         self._committer = Committer(table, run.id, run.worker.alive, source, started_ms)
