@@ -48,7 +48,8 @@ def serve(given: Given, *, spool: Path | None, host: str, port: int) -> None:
     from singerkit.webhooks.receiver import Receiver
     from singerkit.webhooks.spool import Spool
 
-    settings = given.read().value
+    # a receiver needs no credentials of the API: what is missing of them is not looked at
+    settings = given.plugin(config=dict(given.config), parse_env_config=given.parse_env, validate_config=False).settings
     folder = spool or settings.webhook_spool
     if folder is None:
         raise SettingsError("there is no spool", remedy="say --spool DIR, or set webhook_spool")
