@@ -5,7 +5,6 @@ Takes a plan; gives the version of the table that holds its change. Refuses a Re
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,22 +12,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import tenacity
 from deltalake import CommitProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.transaction import AddAction, RemoveAction
 
 from singerkit.errors import SafetyStopError, StoreError
+from target_delta.actions import add_action, remove_action
+from target_delta.contract import Contract
 from target_delta.history import BOOKMARK, COMMIT, ENDED, KEYS, ROWS, RUN, SOURCE, STARTED
 from target_delta.plan import Change
-from target_delta.schema import evolve
 from target_delta.snapshot import APP_ID, FULL_LOAD_ID
 from target_delta.table import ONE_TRY, first_line
+from target_delta.widening import is_rewrite, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pyarrow as pa
 
-    from target_delta.files import DataFile
-    from target_delta.snapshot import LiveFile, Snapshot
+    from target_delta.snapshot import Snapshot
     from target_delta.table import Table
 
     Plan = Callable[[Snapshot], Change]
@@ -38,7 +37,6 @@ T = TypeVar("T")
 
 MAX_TRIES = 40  # eight writers on one table need about ten
 MAX_PAUSE_S = 2.0
-_MS = 1000
 
 
 class _LostRaceError(Exception):
@@ -67,6 +65,8 @@ class Committer:
     """When the run began, in milliseconds since 1970."""
     keys: Sequence[str] = ()
     """The columns by which the commits leave the table unique; none where they promise nothing."""
+    contract: Contract = field(default_factory=Contract)
+    """What the stream may change of its table."""
     _number: int = 0
 
     def commit(
@@ -148,16 +148,24 @@ class Committer:
     def _see(self, schema: pa.Schema, *, replace: bool) -> Snapshot:
         snapshot = self.table.snapshot()
         if snapshot is None:
+            self.contract.new_table(self.table.stream)
             return self.table.create(schema)
         if replace:
             _refuse_foreign(snapshot, self.table.stream)
             ready = self.table.allow(schema, snapshot)
         else:
-            wider = evolve(snapshot.schema, schema)
-            ready = snapshot if wider.equals(snapshot.schema) else self.table.widen(wider)
+            ready = self._evolved(snapshot, self.contract.evolved(snapshot.schema, schema))
         if ready is None:
             raise _LostRaceError
         return ready
+
+    def _evolved(self, snapshot: Snapshot, schema: pa.Schema) -> Snapshot | None:
+        """Return the table with these columns; None where another writer was first."""
+        if schema.equals(snapshot.schema):
+            return snapshot
+        if is_rewrite(snapshot.schema, schema):
+            return rewrite(self.table, snapshot, schema, self.keys, self.contract.limit_bytes, self.alive)
+        return self.table.widen(schema)
 
     def _retried(self, act: Callable[..., T], *arguments: Any, **named: Any) -> T:
         tries = tenacity.Retrying(
@@ -239,26 +247,3 @@ def _refuse_foreign(snapshot: Snapshot, stream: str) -> None:
             stream=stream,
             features=" ".join(snapshot.foreign_features) or "partition type",
         )
-
-
-def add_action(file: DataFile, *, new: bool = True) -> AddAction:
-    """Return what makes a data file part of the table; rows that were there before are not `new`."""
-    return AddAction(
-        path=file.path,
-        size=file.size,
-        partition_values=dict(file.partition),
-        modification_time=file.modified_ms,
-        data_change=new,
-        stats=file.stats,
-    )
-
-
-def remove_action(file: LiveFile, *, new: bool = True) -> RemoveAction:
-    """Return what takes a live file out of the table; without `new` its rows are in another file now."""
-    return RemoveAction(
-        path=file.path,
-        data_change=new,
-        deletion_timestamp=int(time.time() * _MS),
-        size=file.size,
-        partition_values=dict(file.partition),
-    )

@@ -64,6 +64,7 @@ class Stager:
             self._partitioning = self._placed = self.committer.table.partitioning
             store, schema = self.committer.table.store, self._whole(self.schema)
             self._writer = PartitionedWriter(store, schema, self._partitioning.columns, self.keys, self.layout)
+        rows = rows.select([name for name in rows.column_names if name in self.schema.names])  # by the contract
         self._writer.write(self._partitioning.place(rows))
 
     def settle(self, so_far: SoFar) -> Change:

@@ -52,6 +52,8 @@ class Loading:
     def aside(self, schema: StreamSchema, columns: pa.Schema, staging: Staging, *, whole: bool) -> Stager:
         """Return what stages rows of a full load; `whole` where every row of it comes this way."""
         layout, hard = self._layout(), self.run.settings.hard_delete
+        seen = self.committer.table.snapshot()
+        columns = self.committer.contract.of_load(seen.schema if seen else None, columns)
         stale = self._stale(schema, layout) if self.method == "overwrite-stale" else None
         return Stager(self.committer, columns, schema.keys, layout, staging, whole, hard, stale)
 

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 from singerkit.settings.kinds import Input, Select
 from singerkit.settings.rows import settings
+
+if TYPE_CHECKING:
+    from target_delta.contract import Contract
 
 LoadMethod = Literal["append-only", "upsert", "overwrite", "overwrite-stale"]
 Activation = Literal["twice", "once", "ignore"]
@@ -38,6 +41,22 @@ _PARTITIONINGS = {
     "if": {"properties": {"mode": {"type": "string"}}, "required": ["mode"]},
     "then": _PARTITIONING,
     "else": {"additionalProperties": _PARTITIONING},
+}
+
+
+_CONTRACT: Mapping[str, Any] = {
+    "type": ["object", "null"],
+    "properties": {
+        "tables": {"enum": ["evolve", "freeze"]},
+        "columns": {"enum": ["evolve", "freeze", "discard_value"]},
+        "types": {"enum": ["evolve", "freeze"]},
+    },
+    "additionalProperties": False,
+}
+_CONTRACTS: Mapping[str, Any] = {
+    "if": {"additionalProperties": {"type": "string"}},
+    "then": _CONTRACT,
+    "else": {"additionalProperties": _CONTRACT},
 }
 
 
@@ -120,6 +139,23 @@ class Settings:
             "quarantine keeps it in the table <stream>__quarantine, with the reason, and goes on.",
         ),
     ] = "fail"
+    schema_contract: Annotated[
+        Mapping[str, Any] | None,
+        Input(
+            "Schema contract",
+            "What a stream may change: {tables: evolve or freeze; columns: evolve, freeze or discard_value; types: "
+            "evolve or freeze}; one for all, or {stream glob: {...}}. Unset: tables and columns evolve, types freeze.",
+            schema=_CONTRACTS,
+        ),
+    ] = None
+    widen_limit_mb: Annotated[
+        int,
+        Input(
+            "Limit of widening",
+            "With types: evolve a table is written again for a wider type up to so many megabytes.",
+            schema=_AT_LEAST_ONE,
+        ),
+    ] = 2048
     batch_size_rows: Annotated[
         int, Input("Batch size in rows", "A batch is committed at so many rows of a stream.", schema=_AT_LEAST_ONE)
     ] = 1000000
@@ -206,6 +242,14 @@ class Settings:
         said = self.partitioning or {}
         chosen = said if isinstance(said.get("mode"), str) else _of(said, stream, None)
         return cast("Mapping[str, Any]", chosen or {"mode": "auto"})
+
+    def contract_of(self, stream: str) -> Contract:
+        """Return what a stream may change of its table."""
+        from target_delta.contract import Contract  # Arrow is behind it, and --help needs none
+
+        said = self.schema_contract or {}
+        chosen = said if all(isinstance(value, str) for value in said.values()) else _of(said, stream, None)
+        return Contract(**cast("dict[str, Any]", chosen or {}), limit_bytes=self.widen_limit_mb << 20)
 
     def nested_of(self, stream: str) -> Nested:
         """Return what the objects and arrays of a stream become."""

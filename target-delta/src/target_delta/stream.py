@@ -60,6 +60,8 @@ class Stream:
         started_ms = int(run.started.timestamp() * _MS)
         table = Table(self._store, self.name, wanted(schema, run.settings.partitioning_of(self.name)))
         self._committer = Committer(table, run.id, run.worker.alive, source, started_ms)
+        if method is None:  # what is made here is no stream of a tap's
+            self._committer.contract = run.settings.contract_of(self.name)
         by = sorted_by(schema)
         self._resume = None if method else Resume(self._store, self.name, started_ms=started_ms, sorted_by=by)
         """What is left out of an append; nothing of rows that are made here."""
