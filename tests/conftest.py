@@ -1,11 +1,16 @@
-"""What every test starts from: no deadline for hypothesis, since the machine is shared, and the repository's root."""
+"""What every test starts from: no deadline for hypothesis, since the machine is shared; the root; logs as they were."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 settings.register_profile("workspace", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=20)  # `make check`: --hypothesis-profile=quick
@@ -18,3 +23,16 @@ ROOT = Path(__file__).resolve().parent.parent
 def root() -> Path:
     """The folder that holds pyproject.toml and meltano.yml."""
     return ROOT
+
+
+@pytest.fixture(autouse=True)
+def logs_as_they_were() -> Iterator[None]:
+    """Take back what a plugin's command line, run inside a test, does to the logs of the process.
+
+    Its handlers write to that test's stderr, which is closed when the next one logs.
+    """
+    logs = logging.getLogger()
+    handlers, level = logs.handlers[:], logs.level
+    yield
+    logs.handlers[:] = handlers
+    logs.setLevel(level)
