@@ -68,6 +68,7 @@ PURE = (
     "target-delta/src/target_delta/checksum.py",
     "target-delta/src/target_delta/columns.py",
     "target-delta/src/target_delta/conform.py",
+    "target-delta/src/target_delta/contract.py",
     "target-delta/src/target_delta/exact.py",
     "target-delta/src/target_delta/keys.py",
     "target-delta/src/target_delta/ledger.py",
