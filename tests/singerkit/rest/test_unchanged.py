@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from singerkit.errors import SettingsError
 from singerkit.rest.auth import Bearer
 from singerkit.rest.client import Client
 from singerkit.rest.endpoint import Source
@@ -102,6 +103,19 @@ def test_a_file_that_is_cut_is_not_there(api: FakeApi, served: Tagged, tmp_path:
     assert answer.body == [{"id": 1, "price": answer.body[0]["price"]}]
     assert served.bodies_sent == 2
     assert mode == 0o600
+
+
+def test_a_folder_that_is_none(tmp_path: Path) -> None:
+    """It is said before anything is asked."""
+    (tmp_path / "file").touch()
+
+    with pytest.raises(SettingsError) as caught:
+        Unchanged(tmp_path / "file")
+
+    assert str(caught.value) == (
+        f"the cache folder cannot be used: File exists (path={tmp_path / 'file'}); "
+        "name a folder that this process may write to, or none"
+    )
 
 
 def test_the_folder_stays_small(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from singerkit.errors import SettingsError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -46,8 +48,14 @@ class Unchanged:
         self.hits = 0
         self.counter = itertools.count()
         self.counting = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._trim(most_bytes)
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._trim(most_bytes)
+        except OSError as error:
+            remedy = "name a folder that this process may write to, or none"
+            raise SettingsError(
+                f"the cache folder cannot be used: {error.strerror}", path=folder, remedy=remedy
+            ) from error
 
     def find(self, request: Request) -> Kept | None:
         """Return what was kept for a request, or None."""
