@@ -1,7 +1,8 @@
 """Upserts of 100,000 rows from Arrow: our own rewriting of files beside delta-rs MERGE, in interleaved rounds.
 
-Takes numbers of rows and of rounds; gives tables of medians. Two tables of ten columns: `month` (24 partitions, updates
-in the last two) and `bucket` (32 partitions, every file hit).
+Takes numbers of rows and of rounds; gives tables of medians. Three tables of ten columns, with updates in two
+partitions of 208,000 rows each, or in all: `month` (ids rise with the partitions, so that bounds tell the files),
+`scattered` (each file has ids of the whole range: only the partition can tell), `bucket` (32 partitions, all hit).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from bench.rounds import Contestant, rounds, table
 from target_delta.commit import Committer
 from target_delta.files import Layout
 from target_delta.loaders import SoFar, Upserter
+from target_delta.partition import Partitioning
+from target_delta.partitioning import Wanted
 from target_delta.store import Store
 from target_delta.table import Table
 
@@ -34,7 +37,9 @@ if TYPE_CHECKING:
 BATCH_ROWS = 100_000
 UPDATES = 80_000
 STEP = 500_000
-MONTHS, BUCKETS, LAST = 24, 32, 2
+PART_ROWS, BUCKETS, LAST = 5_000_000 // 24, 32, 2
+BY_P = Partitioning("column", ("p",))
+LAYOUTS = ("month", "scattered", "bucket")
 YEAR_2024_US = 1_704_067_200_000_000
 
 
@@ -42,6 +47,7 @@ def main() -> None:
     """Run the benchmark for each number of rows and print, or write, its tables."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[5_000_000])
+    parser.add_argument("--layouts", nargs="+", choices=LAYOUTS, default=LAYOUTS)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--write", action="store_true", help="write the tables to docs/reference/benchmarks.md")
     parser.add_argument("--once", nargs=2, metavar=("WAY", "FOLDER"), help="one upsert, as the rounds call it")
@@ -49,7 +55,7 @@ def main() -> None:
     if given.once:
         _once(given.once[0], Path(given.once[1]))
         return
-    text = "\n\n".join(_benchmark(rows, layout, given.rounds) for rows in given.rows for layout in ("month", "bucket"))
+    text = "\n\n".join(_benchmark(rows, layout, given.rounds) for rows in given.rows for layout in given.layouts)
     text += "\n\n" + machine("pyarrow", "deltalake")
     print(text)
     if given.write:
@@ -77,9 +83,12 @@ def make(folder: Path, size: int, layout: str) -> None:
         ids = np.arange(low, min(low + STEP, size))
         write_deltalake(folder / "table", rows(ids, size, layout, 0), partition_by="p", mode="append")
     DeltaTable(folder / "table").optimize.compact()
-    first = size * (MONTHS - LAST) // MONTHS if layout == "month" else 0
-    updates = dice.choice(np.arange(first, size), UPDATES, replace=False)
-    ids = dice.permutation(np.concatenate([updates, np.arange(size, size + BATCH_ROWS - UPDATES)]))
+    old, new = np.arange(size), np.arange(size, size * 2)
+    if layout != "bucket":
+        last = partitions(size, layout) - LAST
+        old, new = (ids[partition(ids, size, layout) >= last] for ids in (old, new))
+    ids = np.concatenate([dice.choice(old, UPDATES, replace=False), new[: BATCH_ROWS - UPDATES]])
+    ids = dice.permutation(ids)
     incoming = rows(ids, size, layout, 1)
     with pa.OSFile(str(folder / "in.arrow"), "wb") as file, pa.ipc.new_file(file, incoming.schema) as writer:
         writer.write_table(incoming)
@@ -87,8 +96,6 @@ def make(folder: Path, size: int, layout: str) -> None:
 
 def rows(ids: np.ndarray, size: int, layout: str, version: int) -> pa.Table:
     """Return ten columns and the partition, the same for the same ids."""
-    month = np.minimum(ids * MONTHS // size, MONTHS - 1)
-    bucket = (ids * 2_654_435_761 % 2**32) % BUCKETS
     text = pa.array(ids).cast(pa.string())
     return pa.table({
         "id": ids,
@@ -101,8 +108,22 @@ def rows(ids: np.ndarray, size: int, layout: str, version: int) -> pa.Table:
         "created_at": pa.array(YEAR_2024_US + ids * 1000, pa.timestamp("us", "UTC")),
         "day": pa.array((19_700 + ids % 700).astype("int32"), pa.date32()),
         "version": np.full(len(ids), version),
-        "p": month if layout == "month" else bucket,
+        "p": partition(ids, size, layout),
     })  # fmt: skip
+
+
+def partitions(size: int, layout: str) -> int:
+    """Return how many partitions a table has: of the same size, however large it is, or 32."""
+    return BUCKETS if layout == "bucket" else size // PART_ROWS
+
+
+def partition(ids: np.ndarray, size: int, layout: str) -> np.ndarray:
+    """Return the partition of each id."""
+    count = partitions(size, layout)
+    if layout == "month":
+        return np.asarray(np.minimum(ids * count // size, count - 1))
+    spread: np.ndarray = (ids * 2_654_435_761 % 2**32) % count
+    return spread
 
 
 def fresh(folder: Path) -> None:
@@ -113,9 +134,9 @@ def fresh(folder: Path) -> None:
     shutil.copytree(folder / "table" / "_delta_log", folder / "work" / "_delta_log")
 
 
-def ours(folder: Path, incoming: pa.Table) -> None:
-    """Upsert by the loader."""
-    committer = Committer(Table(Store(str(folder / "work"), {}), "bench"), "bench")
+def ours(folder: Path, incoming: pa.Table, *, immutable: bool = False) -> None:
+    """Upsert by the loader, with or without the promise that no key changes its partition."""
+    committer = Committer(Table(Store(str(folder / "work"), {}), "bench", Wanted(BY_P, immutable=immutable)), "bench")
     upserter = Upserter(committer, incoming.schema, ["id"], Layout())
     upserter.write(incoming)
     upserter.settle(SoFar())
@@ -138,6 +159,7 @@ def append(folder: Path, incoming: pa.Table) -> None:
 WAYS: Mapping[str, Callable[[Path, pa.Table], None]] = {
     "append only, by delta-rs": append,
     "target-delta": ours,
+    "target-delta, partition immutable": partial(ours, immutable=True),
     "delta-rs MERGE": merge,
 }
 

@@ -261,6 +261,16 @@ def test_immutable_and_not_said(load: Load, warehouse: Path, later: Messages) ->
     assert (by_id(warehouse)[3]["v"], by_id(warehouse)[3]["_sdc_partition"]) == (3, "2024-02")
 
 
+def test_promise_is_about_its_own_columns(load: Load, warehouse: Path) -> None:
+    """What a hint says of its columns says nothing of a table that is partitioned by others."""
+    write_deltalake(warehouse / "events", pa.table({"id": [1], "v": [1]}), partition_by=["v"])
+    hint = {"x-partition": {"mode": "datetime", "keys": ["at"], "immutable": True}}
+
+    load([{**EVENTS, "schema": {**EVENTS["schema"], **hint}}, event(1, 1, 2)])
+
+    assert [(row["id"], row["v"]) for row in by_id(warehouse)] == [(1, 2)]
+
+
 def test_stored_value_decides_the_partition(load: Load, warehouse: Path) -> None:
     """A row that omits the column of its partition stays where it was."""
     load([EVENTS, event(1, 1, 1)], **BY_MONTH)

@@ -183,7 +183,7 @@ class Upserter:
     def _plan(self, rows: pa.Table, omitted: Masks, snapshot: Snapshot) -> Change:
         store, alive = self.committer.table.store, self.committer.alive
         rows = fitted(rows, snapshot)
-        immutable = self.committer.table.wanted.immutable
+        immutable = self.committer.table.wanted.holds_still(snapshot.partitioning)
         gone = self._gone(rows)
         upsert = Upsert(store, rows, self.keys, self.layout, alive, omitted, gone, self.versions, immutable)
         return upsert.plan(snapshot)

@@ -27,7 +27,11 @@ class Wanted:
     reason: str = "nobody asked for partitions"
     said: Mapping[str, Any] = field(default_factory=dict)
     immutable: bool = False
-    """Whether the partition of a key is promised never to change: then an upsert looks in that one alone."""
+    """Whether it is promised that the columns of these partitions never change in the life of a row."""
+
+    def holds_still(self, found: Partitioning) -> bool:
+        """Return whether the promise covers the partitions that a table has: then an upsert looks in those alone."""
+        return self.immutable and bool(found.keys) and set(found.keys) <= set(self.partitioning.keys)
 
     @property
     def properties(self) -> dict[str, str]:
