@@ -43,7 +43,7 @@ def config(folder: Path, text: str) -> str:
             2,
             "tiny-tap cannot use its settings: pasword: unknown, did you mean password?; see tiny-tap --about",
         ),
-        ('{"act": 5}', 2, "tiny-tap cannot use its settings: act: must be string; see tiny-tap --about"),
+        ('{"act": 5}', 2, "tiny-tap cannot use its settings: act: must be a text; see tiny-tap --about"),
         ('{"act": "denied"}', 5, "the server refuses the password (host=localhost); check password"),
         ('{"act": "term"}', 143, "stopped by signal 15; the next run goes on from the last STATE"),
         ('{"act": "int"}', 130, "stopped by signal 2; the next run goes on from the last STATE"),
