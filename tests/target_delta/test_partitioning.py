@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
@@ -180,6 +183,27 @@ def test_rows_lie_in_their_partitions(load: Load, warehouse: Path, config: Any, 
 def hinted(count: int) -> dict[str, Any]:
     hint = {"x-partition": {"mode": "md5", "keys": ["id"], "count": count}}
     return {**EVENTS, "schema": {**EVENTS["schema"], **hint}}
+
+
+def test_record_and_batch_agree(load: Load, warehouse: Path, tmp_path: Path) -> None:
+    """A value is in the same partition whether it comes as JSON or in a file, in whatever width the file has it."""
+    described = schema("s", ["day", "id"], day={"type": "string", "format": "date"}, id="integer", v="integer")
+    days = [date(2024, 1, number + 1) for number in range(20)]
+    records = [record("s", day=str(day), id=number, v=1) for number, day in enumerate(days)]
+    file = tmp_path / "rows.parquet"
+    ids = pa.array(range(20), pa.int16())
+    pq.write_table(pa.table({"day": pa.array(days), "id": ids, "v": ids}), file)
+    manifest = [f"file://{file}"]
+    batch = {"type": "BATCH", "stream": "s", "encoding": {"format": "parquet"}, "manifest": manifest}
+
+    load([described, *records], partitioning={"mode": "md5", "count": 7})
+    first = {row["id"]: row["_sdc_partition"] for row in DeltaTable(warehouse / "s").to_pyarrow_table().to_pylist()}
+    load([described, batch], partitioning={"mode": "md5", "count": 7})
+
+    found = DeltaTable(warehouse / "s").to_pyarrow_table().to_pylist()
+    assert {row["id"]: row["_sdc_partition"] for row in found} == first
+    assert sorted(row["v"] for row in found) == list(range(20))
+    assert first[5] == str(int(hashlib.md5(b"2024-01-06|5").hexdigest(), 16) % 7)
 
 
 def test_decision_stays(load: Load, warehouse: Path) -> None:

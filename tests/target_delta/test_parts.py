@@ -14,6 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from singerkit.errors import SafetyStopError
+from target_delta.files import Layout
+from target_delta.parts import PartitionedWriter
+from target_delta.store import Store
 
 from .conftest import Load, activate, record, schema
 from .test_upsert import upsert
@@ -89,3 +92,18 @@ def test_partitioned_table_takes_rows_and_full_loads(load: Load, warehouse: Path
     assert delta.metadata().partition_columns == ["p"]
     found = sorted((row["id"], row["p"]) for row in delta.to_pyarrow_table().to_pylist())
     assert found == ([(5, "y")] if keys else [(5, "x"), (5, "y")])
+
+
+@pytest.mark.slow
+def test_many_partitions_with_large_rows(tmp_path: Path) -> None:
+    """However many partitions are written at once, few files are open and memory stays small; every row is there."""
+    kinds = pa.schema([("p", pa.int64()), ("content", pa.binary())])
+    with PartitionedWriter(Store(str(tmp_path), {}), kinds, ["p"], (), Layout()) as out:
+        for start in range(0, 300, 10):
+            content = pa.array([bytes([start % 256]) * 1_000_000] * 10)
+            out.write(pa.table({"p": [start + number for number in range(10)], "content": content}))
+            assert len(list(Path("/proc/self/fd").iterdir())) < 200
+        files = out.finish()
+
+    assert sorted(int(file.partition["p"] or 0) for file in files) == list(range(300))
+    assert sum(file.rows for file in files) == 300
