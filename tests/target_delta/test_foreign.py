@@ -83,6 +83,19 @@ def test_full_load_is_refused(load: Load, warehouse: Path) -> None:
     assert DeltaTable(warehouse / "people").count() == 2
 
 
+def test_derived_partitions(load: Load, warehouse: Path) -> None:
+    """A table whose partitions follow from the keys keeps them, each key once, also where delta-rs writes it."""
+    how = {"partitioning": {"mode": "md5", "count": 3}}
+    load([PEOPLE, *(record("people", id=number, name="a") for number in range(6))], **how)
+    DeltaTable(warehouse / "people").alter.set_table_properties({"delta.enableChangeDataFeed": "true"})
+
+    load([PEOPLE, record("people", id=2, name="b"), record("people", id=9, name="b")], **how)
+
+    found = DeltaTable(warehouse / "people").to_pyarrow_table().sort_by("id").to_pylist()
+    assert [(row["id"], row["name"]) for row in found] == [*((n, "b" if n == 2 else "a") for n in range(6)), (9, "b")]
+    assert [row["_sdc_partition"] for row in found] == ["1", "1", "0", "1", "2", "0", "2"]
+
+
 def test_partition_values_are_literals() -> None:
     """MERGE prunes by literals; quotes in names and values are doubled."""
     rows = pa.table({'a"b': [1], "p": ["it's"]})

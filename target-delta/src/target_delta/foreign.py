@@ -28,10 +28,12 @@ def append(rows: pa.Table, snapshot: Snapshot, properties: CommitProperties) -> 
 
 def merge(rows: pa.Table, keys: Sequence[str], snapshot: Snapshot, properties: CommitProperties) -> Change:
     """Replace and insert rows that are unique by key and have exactly the columns of the table."""
+    follows = set(snapshot.partitioning.keys) <= set(keys)
+    known = [column for column in snapshot.partition_by if follows or column in keys]
     found = (
         snapshot.delta.merge(
             rows,
-            predicate=predicate(rows, keys, snapshot.partition_by),
+            predicate=predicate(rows, keys, known),
             source_alias="s",
             target_alias="t",
             streamed_exec=False,  # with streaming, equal partition columns prune nothing
@@ -44,10 +46,10 @@ def merge(rows: pa.Table, keys: Sequence[str], snapshot: Snapshot, properties: C
     return Change((), inserted=found["num_target_rows_inserted"], updated=found["num_target_rows_updated"])
 
 
-def predicate(rows: pa.Table, keys: Sequence[str], partition_by: Sequence[str]) -> str:
-    """Return when two rows are the same: equal keys, and for a key that is a partition also the values themselves."""
+def predicate(rows: pa.Table, keys: Sequence[str], partitions: Sequence[str]) -> str:
+    """Return when two rows are the same: equal keys, in the partitions that follow from them, as literals."""
     equal = [f"t.{_name(key)} = s.{_name(key)}" for key in keys]
-    listed = [f"t.{_name(key)} in ({_literals(rows, key)})" for key in keys if key in partition_by]
+    listed = [f"t.{_name(column)} in ({_literals(rows, column)})" for column in partitions]
     return " and ".join([*equal, *listed])
 
 
