@@ -14,7 +14,7 @@ def test_every_plugin_has_its_section() -> None:
 
     assert "## tap-example" in text
     assert "| `orders` | customer_id, id | full load | customers | One row an order of a customer. |" in text
-    assert "| `token` **required** *secret* | Made under Settings, API. |" in text
+    assert "| `token` | a text |  | Made under Settings, API. **Required.** **Secret.** |" in text
     assert "## target-delta" in text
 
 
