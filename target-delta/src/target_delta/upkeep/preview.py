@@ -7,18 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 
 from singerkit.errors import SingerkitError
-from target_delta.keys import KeySet, last_per_key
+from target_delta.keys import last_per_key
 from target_delta.names import table_address
 from target_delta.partition import COLUMN
-from target_delta.prune import Pruning
 from target_delta.scan import read
 from target_delta.schema import evolve
 from target_delta.store import Store
 from target_delta.table import Table, added_columns
+from target_delta.upkeep.known import Known
 from target_delta.wall import store_errors
 
 if TYPE_CHECKING:
@@ -83,21 +82,12 @@ def _columns(came: Snapshot) -> pa.Schema:
 
 def _upsert(theirs: Store, now: Snapshot, coming: Coming, ours: Store, files: Sequence[LiveFile]) -> Row:
     """Return how many keys are new, and the files that hold one of the others."""
-    hit: dict[str, LiveFile] = {}
-    updated = rows = 0
+    known, updated, rows = Known(theirs, now, coming.keys, coming.wanted.immutable), 0, 0
     for file in files:
         for batch in _keyed(ours, file, now, coming):
             rows += batch.num_rows
-            found = np.zeros(batch.num_rows, dtype=bool)
-            wanted = KeySet(batch, coming.keys)
-            for candidate in Pruning(coming.keys, coming.wanted.immutable).candidates(now, batch, wanted):
-                for stored in read(theirs, candidate, now.schema, coming.keys):
-                    places = wanted.positions(stored).drop_null().to_numpy()
-                    found[places] = True
-                    if len(places):
-                        hit[candidate.path] = candidate
-            updated += int(found.sum())
-    return {"inserted": rows - updated, "updated": updated, **_rewritten([*hit.values()])}
+            updated += int(known.find(batch).sum())
+    return {"inserted": rows - updated, "updated": updated, **_rewritten([*known.files.values()])}
 
 
 def _keyed(store: Store, file: LiveFile, now: Snapshot, coming: Coming) -> Iterator[pa.Table]:

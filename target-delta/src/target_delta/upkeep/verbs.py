@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -182,6 +182,23 @@ def repartition(chosen: Settings, stream: str, *, is_plan: bool, target_mb: int,
     _show([{**row, "repartitioned": partitions is not None and not is_plan}], room.COLUMNS, as_json=as_json)
 
 
+@verb
+@click.argument("stream")
+@click.option("--catalog", "file", required=True, type=click.File("rb"), help="What the tap's --discover says now.")
+def replay(chosen: Settings, stream: str, file: IO[bytes], *, as_json: bool) -> None:
+    """Load the rows of <STREAM>__quarantine again, by the schema that the tap has now; what does not fit stays."""
+    import json
+
+    from target_delta.quarantine import quarantine_name
+    from target_delta.upkeep import replay as room
+    from target_delta.upkeep.tables import layout, table
+
+    aside, found = (table(chosen.path, chosen.storage_options, name) for name in (quarantine_name(stream), stream))
+    message = room.schema_of(json.load(file), stream)
+    way = room.Way(click.get_current_context().meta[_CONFIG], layout(chosen), chosen.contract_of(stream))
+    _show([room.replay(found, aside, message, way)], room.COLUMNS, as_json=as_json)
+
+
 VERBS: dict[str, click.Command] = {
     "history": history,
     "peek": peek,
@@ -191,6 +208,7 @@ VERBS: dict[str, click.Command] = {
     "rollback": rollback,
     "repair": repair,
     "repartition": repartition,
+    "replay": replay,
 }
 
 
