@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from target_delta.batch import Batch
-from target_delta.batches import delete
 from target_delta.commit import Committer
 from target_delta.full_load import Stager
 from target_delta.intake import Intake
 from target_delta.ledger import full_load_of
-from target_delta.loaders import Appender, Loader, Skipper, SoFar, Upserter
+from target_delta.loaders import Appender, Loader, Skipper, Upserter
 from target_delta.loading import Loading
 from target_delta.names import table_address
 from target_delta.omitted import without_omitted
@@ -27,14 +26,14 @@ from target_delta.table import Table
 from target_delta.upkeep.maintain import Upkeep, after_run
 from target_delta.upkeep.tables import layout
 from target_delta.wall import store_errors
+from target_delta.writing import Writing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     import pyarrow as pa
 
     from target_delta.lines import Records
-    from target_delta.plan import Change
     from target_delta.run import Run
     from target_delta.schema import StreamSchema
     from target_delta.settings import LoadMethod
@@ -53,8 +52,6 @@ class Stream:
         self.name = schema.stream
         self.source = source
         """The name by which the tap's STATE knows the stream."""
-        self.settled_at: float | None = None
-        """When the last batch was made safe, or None before the first."""
         self._store = Store(table_address(run.settings.path, self.name), run.settings.storage_options)
         run.prove_store(self.name)
         started_ms = int(run.started.timestamp() * _MS)
@@ -68,6 +65,7 @@ class Stream:
         chosen = method or run.settings.method_of(self.name, keyed=bool(schema.keys))
         self._loading = Loading(run, self._committer, chosen, self._resume)
         self.intake = Intake(run, schema)
+        self._writing = Writing(run, self.name, source, self._store.uri)
         self._batch = Batch()
         self._unmarked = 0
         """The rows that came after the newest STATE."""
@@ -84,6 +82,11 @@ class Stream:
     def unfinished(self) -> bool:
         """Whether rows are staged that only the end of their full load brings into the table."""
         return isinstance(self._loader, Stager) and bool(self._loader.staging.files)
+
+    @property
+    def settled_at(self) -> float | None:
+        """When the last batch was made safe, or None before the first."""
+        return self._writing.settled_at
 
     def age_s(self, now: float) -> float:
         """Return for how long the oldest row of the batch has waited, also if it has left memory."""
@@ -165,16 +168,13 @@ class Stream:
     def complete(self) -> None:
         """Put the full load in the place of the table's rows."""
         self.flush()
-        stager, bookmark = self._loader, self.run.bookmark(self.source)
-        if not isinstance(stager, Stager):
-            self._repeated, self._loader = None, self._into_table()
-            return
-        upto = self._batch.received
-        self._submit(lambda: stager.complete(bookmark), lambda change: self._swapped(upto, change))
-        if self._resume is not None:
-            self._submit(self._resume.forget, lambda _: None)
-        self.run.ledger.swap(self.name)
-        self._version = None
+        if isinstance(self._loader, Stager):
+            self._writing.swap(self._loader, self._batch.received)
+            if self._resume is not None:
+                self._writing.do(self._resume.forget)
+            self._version = None
+        else:
+            self._repeated = None
         self._loader = self._into_table()
 
     def note_state(self) -> None:
@@ -207,20 +207,12 @@ class Stream:
     def flush(self) -> None:
         """Make every row that came so far safe: in the table, or in a manifest of the full load."""
         self.read()
-        batch, loader = self._batch, self._loader
+        batch = self._batch
         if batch.is_empty:
             return
-        pieces, bookmark = batch.take(), self.run.bookmark(self.source)
-        left = bool(self.run.ledger.left(self.source))
         self._batch = Batch(received=batch.received)
         self.run.memory.note(self, 0)
-
-        def job() -> Change:
-            for rows in pieces:
-                loader.write(rows)
-            return loader.settle(SoFar(bookmark, batch.progress, batch.marks, left=left))
-
-        self._submit(job, lambda change: self._settled(batch, loader, change))
+        self._writing.settle(self._loader, batch)
 
     def end(self) -> None:
         """Let the table remember that the run ended well, where rows were appended that could come again.
@@ -265,37 +257,11 @@ class Stream:
         elif self._loader.streams and (
             batch.buffer.rows >= run.settings.row_group_rows or batch.buffer.bytes >= SLICE_BYTES
         ):
-            self._write_ahead()
+            self._writing.ahead(self._loader, batch)
 
     def _keep_room(self) -> None:
         self.run.memory.note(self, self._batch.held)
         self.run.memory.keep()
-
-    def _write_ahead(self) -> None:
-        pieces, loader = self._batch.take(), self._loader
-
-        def job() -> None:
-            for rows in pieces:
-                loader.write(rows)
-
-        self._submit(job, lambda _: None)
-
-    def _submit(self, job: Callable[[], Any], then: Callable[[Any], None]) -> None:
-        def walled() -> Any:
-            with store_errors(self.name, self._store.uri):
-                return job()
-
-        self.run.worker.submit(walled, then)
-
-    def _settled(self, batch: Batch, loader: Loader, change: Change) -> None:
-        if isinstance(loader, Stager):
-            self.run.ledger.staged(self.name, batch.received)
-        else:
-            self.run.ledger.durable(self.name, batch.received)
-        self.settled_at = self.run.clock()
-        self._count(change)
-        for message in batch.consumed:
-            delete(message, self.run.settings.storage_options)
 
     def _swapped_in_before(self, version: int) -> bool:
         snapshot = self._committer.table.snapshot()
@@ -309,19 +275,6 @@ class Stream:
         self._repeated = version
         self._loader = self._into_table() if self.schema.keys else Skipper()
         self._version = None
-
-    def _swapped(self, upto: int, change: Change) -> None:
-        self.run.ledger.durable(self.name, upto)
-        self.run.ledger.free(self.name)
-        self._count(change)
-
-    def _count(self, change: Change) -> None:
-        size = sum(file.size for file in change.adds)
-        self.run.report.add(
-            self.name,
-            inserted=change.inserted, updated=change.updated, deleted=change.deleted,
-            files=len(change.adds), bytes=size, commits=int(bool(change.adds or change.replaces)),
-        )  # fmt: skip
 
     def _keep_schema(self, schema: StreamSchema) -> None:
         self.schema = schema
