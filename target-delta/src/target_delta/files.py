@@ -19,6 +19,7 @@ from target_delta.stats import file_statistics
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from target_delta.settings import Settings
     from target_delta.store import Store
 
 ROW_GROUP_ROWS = 131_072  # measured: smaller ones cost CPU, larger ones memory
@@ -37,6 +38,12 @@ class Layout:
     row_group_rows: int = ROW_GROUP_ROWS
     dictionary_share: float = DICTIONARY_SHARE
     """The share of distinct values in the sample up to which a column gets a dictionary."""
+
+
+def layout(chosen: Settings) -> Layout:
+    """Return how the settings have data files written."""
+    level = 1 if chosen.compression in {"zstd", "gzip"} else None
+    return Layout(chosen.compression, level, chosen.file_size_mb << 20, chosen.row_group_rows, chosen.dictionary_share)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from singerkit.errors import SettingsError
-from target_delta.files import Layout
+from target_delta.files import layout
 from target_delta.full_load import Stager
 from target_delta.loaders import Appender, Loader, Upserter
 from target_delta.stale import Stale
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from target_delta.commit import Committer
+    from target_delta.files import Layout
     from target_delta.resume import Resume
     from target_delta.run import Run
     from target_delta.schema import StreamSchema
@@ -44,30 +45,24 @@ class Loading:
     def into_table(self, schema: StreamSchema, columns: pa.Schema) -> Loader:
         """Return what takes rows of these columns into the table itself."""
         if self.method != "upsert":
-            return Appender(self.committer, columns, self._layout(), self.resume)
+            return Appender(self.committer, columns, layout(self.run.settings), self.resume)
         self._refuse_no_keys(schema)
         hard = self.run.settings.hard_delete
-        return Upserter(self.committer, columns, schema.keys, self._layout(), hard, version_keys(schema))
+        return Upserter(self.committer, columns, schema.keys, layout(self.run.settings), hard, version_keys(schema))
 
     def aside(self, schema: StreamSchema, columns: pa.Schema, staging: Staging, *, whole: bool) -> Stager:
         """Return what stages rows of a full load; `whole` where every row of it comes this way."""
-        layout, hard = self._layout(), self.run.settings.hard_delete
+        how, hard = layout(self.run.settings), self.run.settings.hard_delete
         seen = self.committer.table.snapshot()
         columns = self.committer.contract.of_load(seen.schema if seen else None, columns)
-        stale = self._stale(schema, layout) if self.method == "overwrite-stale" else None
-        return Stager(self.committer, columns, schema.keys, layout, staging, whole, hard, stale)
+        stale = self._stale(schema, how) if self.method == "overwrite-stale" else None
+        return Stager(self.committer, columns, schema.keys, how, staging, whole, hard, stale)
 
-    def _stale(self, schema: StreamSchema, layout: Layout) -> Stale:
+    def _stale(self, schema: StreamSchema, how: Layout) -> Stale:
         self._refuse_no_keys(schema)
         chosen, store, alive = self.run.settings, self.committer.table.store, self.run.worker.alive
         threshold, hard = chosen.stale_threshold, chosen.hard_delete
-        return Stale(store, schema.stream, schema.keys, layout, alive, threshold, hard, self.run.started)
-
-    def _layout(self) -> Layout:
-        chosen = self.run.settings
-        level = 1 if chosen.compression in {"zstd", "gzip"} else None
-        size = chosen.file_size_mb << 20
-        return Layout(chosen.compression, level, size, chosen.row_group_rows, chosen.dictionary_share)
+        return Stale(store, schema.stream, schema.keys, how, alive, threshold, hard, self.run.started)
 
     def _refuse_no_keys(self, schema: StreamSchema) -> None:
         if not schema.keys:

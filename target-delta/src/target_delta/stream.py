@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_delta.batch import Batch
 from target_delta.commit import Committer
+from target_delta.files import layout
 from target_delta.full_load import Stager
 from target_delta.intake import Intake
 from target_delta.ledger import full_load_of
@@ -24,7 +25,6 @@ from target_delta.staging import Progress, clean, resume
 from target_delta.store import Store
 from target_delta.table import Table
 from target_delta.upkeep.maintain import Upkeep, after_run
-from target_delta.upkeep.tables import layout
 from target_delta.wall import store_errors
 from target_delta.writing import Writing
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from singerkit.errors import SettingsError
 from target_delta.commit import Committer
-from target_delta.files import Layout
 from target_delta.history import KEYS, standing
 from target_delta.names import folder_address
 from target_delta.store import Store
@@ -23,7 +22,6 @@ from target_delta.wall import store_errors
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from target_delta.settings import Settings
     from target_delta.snapshot import Snapshot
 
 
@@ -68,12 +66,6 @@ def table(root: str, options: Mapping[str, str], stream: str) -> Found:
     if len(found) > 1 and not exact:
         raise SettingsError(f"{stream} fits more than one stream", remedy="name the one", path=root)
     return (exact or found)[0]
-
-
-def layout(chosen: Settings) -> Layout:
-    """Return how data files are written."""
-    level = 1 if chosen.compression in {"zstd", "gzip"} else None
-    return Layout(chosen.compression, level, chosen.file_size_mb << 20, chosen.row_group_rows, chosen.dictionary_share)
 
 
 def _found(root: str, folder: str, options: Mapping[str, str]) -> Found | None:

@@ -76,9 +76,9 @@ def maintain(
     chosen: Settings, streams: Sequence[str], vacuum_hours: int | None, *, dry_run: bool, as_json: bool
 ) -> None:
     """Compact small files of STREAMS (names or globs; all), write checkpoints, delete what nobody reads any more."""
+    from target_delta.files import layout
     from target_delta.upkeep.maintain import COLUMNS, Upkeep
     from target_delta.upkeep.maintain import maintain as look_after
-    from target_delta.upkeep.tables import layout
 
     upkeep = Upkeep(layout(chosen), vacuum_hours or chosen.vacuum_hours, dry_run=dry_run)
     done = [look_after(table, table.committer(), upkeep) for table in _tables(chosen, streams)]
@@ -135,8 +135,9 @@ def repair(  # each option is one
     as_json: bool,
 ) -> None:
     """Leave one row of every key in the table of STREAM: of doubled ones the row that was written last."""
+    from target_delta.files import layout
     from target_delta.upkeep import repair as room
-    from target_delta.upkeep.tables import layout, table
+    from target_delta.upkeep.tables import table
 
     found = table(chosen.path, chosen.storage_options, stream)
     done = room.repair(found, layout(chosen), keys, newest=newest, dry_run=dry_run)
@@ -169,8 +170,9 @@ def plan(chosen: Settings, *, as_json: bool) -> None:
 def repartition(chosen: Settings, stream: str, *, is_plan: bool, target_mb: int, as_json: bool, **said: Any) -> None:
     """Give the table of STREAM other partitions: those that are named, else what its size suggests."""
     from singerkit.errors import SettingsError
+    from target_delta.files import layout
     from target_delta.upkeep import repartition as room
-    from target_delta.upkeep.tables import layout, table
+    from target_delta.upkeep.tables import table
 
     named = {name: list(value) if name == "keys" else value for name, value in said.items() if value}
     if named and "mode" not in named:
@@ -189,9 +191,10 @@ def replay(chosen: Settings, stream: str, file: IO[bytes], *, as_json: bool) -> 
     """Load the rows of <STREAM>__quarantine again, by the schema that the tap has now; what does not fit stays."""
     import json
 
+    from target_delta.files import layout
     from target_delta.quarantine import quarantine_name
     from target_delta.upkeep import replay as room
-    from target_delta.upkeep.tables import layout, table
+    from target_delta.upkeep.tables import table
 
     aside, found = (table(chosen.path, chosen.storage_options, name) for name in (quarantine_name(stream), stream))
     message = room.schema_of(json.load(file), stream)
