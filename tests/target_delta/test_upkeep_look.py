@@ -84,6 +84,23 @@ def test_history_on_a_terminal(
     assert "rolled_back" not in head
 
 
+def test_narrow_terminal(
+    load: Load, warehouse: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a table is wider than the terminal, each row is a block with a column a line."""
+    load([PEOPLE, *people("a", "b"), state(people=1)])
+    capsys.readouterr()
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "60")
+
+    assert command_line("history", "--path", str(warehouse)) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["stream", "people"]
+    assert [line.split()[1] for line in lines if line.startswith("inserted")] == ["2"]
+    assert max(map(len, lines)) <= 60
+
+
 def test_rows_of_the_newest_files_first(load: Load, verb: Verb) -> None:
     """Some rows come as JSON lines, and some columns of them."""
     load([PEOPLE, *people("a", "b")])

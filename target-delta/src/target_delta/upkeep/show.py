@@ -23,14 +23,23 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 def lines(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, as_json: bool) -> Iterator[str]:
-    """Yield the rows as JSON where it is asked for or no terminal is there, else as a table of these columns."""
+    """Yield the rows as JSON where it is asked for or no terminal is there, else as a table of these columns.
+
+    Where the terminal is too narrow, each row is a block, a column a line.
+    """
     if is_json(asked=as_json):
         yield from map(text, rows)
         return
     known = [*rows]
     names = [name for name in columns if any(row.get(name) is not None for row in known)]
     cells = [[_cell(row.get(name)) for name in names] for row in known]
-    yield from table(names, cells, width=shutil.get_terminal_size().columns, grouped=True)
+    width, whole = shutil.get_terminal_size().columns, [*table(names, cells, grouped=True)]
+    if max(map(len, whole), default=0) <= width:
+        yield from whole
+        return
+    for row in cells:
+        yield from [*table(["", ""], [*zip(names, row, strict=True)], width=width, grouped=True)][1:]
+        yield ""
 
 
 def is_json(*, asked: bool) -> bool:
