@@ -187,6 +187,18 @@ def test_an_alter_in_the_middle_of_a_run_is_followed(t: Database) -> None:
     assert applied([first, second]) == source(t)
 
 
+def test_a_type_that_changes_in_the_middle_of_a_run(t: Database) -> None:
+    """The table is read again in its new type, under a SCHEMA that says so, in the run that saw the change."""
+    t.psql("ALTER TABLE t ADD n numeric(12,2)")
+    first = capture(t)
+    change = "ALTER TABLE t ALTER n TYPE numeric(14,3); INSERT INTO t VALUES (5, NULL, NULL, 1.125)"
+    second = following(t, first.state, f"INSERT INTO t VALUES (4); {change}", 4)
+
+    scales = [m["schema"]["properties"]["n"]["x-decimal"]["scale"] for m in second.of("SCHEMA", S)]
+    assert (scales[0], scales[-1]) == (2, 3)
+    assert str(applied([first, second])[5]["n"]) == "1.125"
+
+
 def test_the_server_is_told_what_a_loader_has_stored(t: Database, tmp_path: Path) -> None:
     """While a run follows the log, the position in the loader's STATE is confirmed, and none that is further."""
     first = capture(t)

@@ -109,11 +109,13 @@ class Capture:
     def _tables(self, facts: Facts, known: Sequence[CapturedTable]) -> list[Table]:
         reader = Reader(self.catalog.render, money_digits=facts.money_digits)
         pairs = [*zip(self.streams, known, strict=True)]
-        for stream, table in pairs:
+        readings = self.catalog.all_readings([table.columns for table in known])
+        for (stream, table), found in zip(pairs, readings, strict=True):
             published = facts.columns_of(table)
-            if {column.name for column in stream.columns} < set(published):  # altered since it was discovered
-                stream.adopt(self.catalog.readings(table.columns))
+            here = [(reading.name, reading.rendering) for reading in found if reading.name in published]
             stream.restrict(published)
+            if here != [(column.name, column.rendering) for column in stream.columns]:  # altered since its discovery
+                stream.adopt([reading for reading in found if reading.name in published])
         return [Table(stream, table, self.catalog, reader) for stream, table in pairs]
 
     # -- what was lost --------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from tap_postgres.failures import translated
 from tap_postgres.types import rendering
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import psycopg
 
@@ -73,13 +73,13 @@ class Catalog:
 
     def readings(self, attributes: Sequence[Attribute]) -> list[Reading]:
         """Return how the columns of a table are read."""
-        oids = [attribute.type_oid for attribute in attributes]
-        types = {row["oid"]: row for row in self.query(_file("types"), {"oids": oids}, as_dicts=True)}
-        kinds = [resolve(a.type_oid, a.typmod, a.ndims, types) for a in attributes]
-        return [
-            Reading(attribute.name, kind, attribute.type_name, rendering(kind))
-            for attribute, kind in zip(attributes, kinds, strict=True)
-        ]
+        return self.all_readings([attributes])[0]
+
+    def all_readings(self, tables: Sequence[Sequence[Attribute]]) -> list[list[Reading]]:
+        """Return how the columns of each table are read, by one question for all of them."""
+        oids = {attribute.type_oid for attributes in tables for attribute in attributes}
+        types = {row["oid"]: row for row in self.query(_file("types"), {"oids": [*oids]}, as_dicts=True)}
+        return [[_reading(attribute, types) for attribute in attributes] for attributes in tables]
 
     def render(self, select: str, type_name: str, texts: Sequence[str | None]) -> list[str | None]:
         """Have the server render texts of a type by the expression that a snapshot uses."""
@@ -136,6 +136,11 @@ class Catalog:
     def _failing(self) -> Iterator[None]:
         with translated(parameters(self._settings)):
             yield
+
+
+def _reading(attribute: Attribute, types: Mapping[int, Any]) -> Reading:
+    kind = resolve(attribute.type_oid, attribute.typmod, attribute.ndims, types)
+    return Reading(attribute.name, kind, attribute.type_name, rendering(kind))
 
 
 def _file(name: str) -> bytes:
