@@ -63,6 +63,7 @@ PURE = (
     "taps/tap-postgres/src/tap_postgres/cdc/position.py",
     "taps/tap-postgres/src/tap_postgres/cdc/requirements.py",
     "taps/tap-postgres/src/tap_postgres/types.py",
+    "target-delta/src/target_delta/arrays.py",
     "target-delta/src/target_delta/buffer.py",
     "target-delta/src/target_delta/canonical.py",
     "target-delta/src/target_delta/checksum.py",

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from target_delta.arrays import whole
 from target_delta.lookup import Lookup
 
 if TYPE_CHECKING:
@@ -151,7 +152,5 @@ def _compact(codes: Codes) -> tuple[Codes, int]:
 
 
 def _column(table: pa.Table, key: str) -> pa.Array:
-    column = table[key].combine_chunks()
-    if isinstance(column, pa.ChunkedArray):  # nothing in it, or more text than one array holds
-        column = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    column = whole(table[key])
     return pc.add(column, 0.0) if pa.types.is_floating(column.type) else column  # -0.0 and 0.0 are one key

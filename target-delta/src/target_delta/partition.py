@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from target_delta.arrays import whole
 from target_delta.canonical import canonical, each
 from target_delta.md5 import remainders
 from target_delta.temporal import instant, instants
@@ -85,7 +86,7 @@ class Partitioning:
 
     def values(self, rows: pa.Table) -> pa.StringArray:
         """Return the partition of each row; a key that the rows do not have is NULL."""
-        columns = [_whole(rows[key]) if key in rows.column_names else pa.nulls(rows.num_rows) for key in self.keys]
+        columns = [whole(rows[key]) if key in rows.column_names else pa.nulls(rows.num_rows) for key in self.keys]
         if any(pa.types.is_null(column.type) for column in columns):
             return pa.repeat(pa.scalar(NULL), rows.num_rows)
         match self.mode:
@@ -96,13 +97,6 @@ class Partitioning:
             case _:
                 texts = _truncated(columns[0], self.format or "month")
         return texts.fill_null(NULL)
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    one = column.combine_chunks()
-    if isinstance(one, pa.ChunkedArray):  # nothing in it, or more text than one array holds
-        return pa.concat_arrays(one.chunks) if one.num_chunks else pa.array([], one.type)
-    return one
 
 
 def _hashed(columns: Sequence[pa.Array], count: int) -> pa.StringArray:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from singerkit.errors import SafetyStopError
+from target_delta.arrays import whole
 from target_delta.files import DataFile, FileWriter
 
 if TYPE_CHECKING:
@@ -130,9 +131,7 @@ class PartitionedWriter:
 
 
 def _texts(rows: pa.Table, column: str) -> pa.Array:
-    values = rows[column].combine_chunks()
-    if isinstance(values, pa.ChunkedArray):
-        values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
+    values = whole(rows[column])
     if pa.types.is_string(values.type) and pc.any(pc.equal(values, "")).as_py():
         raise SafetyStopError(
             "a partition column holds an empty text, which Delta would read back as NULL",

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from target_delta.arrays import whole
 from target_delta.metadata import COLUMNS
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def digests(table: pa.Table) -> pa.Array:
     total = np.tile(_SEEDS, (table.num_rows, 1))
     for column in table.schema:
         if column.name not in COLUMNS.names:
-            total = _mixed(total * _SEEDS + _lanes(_whole(table[column.name])))
+            total = _mixed(total * _SEEDS + _lanes(whole(table[column.name])))
     return pa.FixedSizeBinaryArray.from_buffers(
         _DIGEST, table.num_rows, [None, pa.py_buffer(np.ascontiguousarray(total))]
     )
@@ -116,10 +117,3 @@ def _mixed(numbers: Lanes) -> Lanes:
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return numbers ^ (numbers >> np.uint64(31))
-
-
-def _whole(column: pa.ChunkedArray) -> pa.Array:
-    one = column.combine_chunks()
-    if isinstance(one, pa.ChunkedArray):  # nothing in it, or more text than one array holds
-        return pa.concat_arrays(one.chunks) if one.num_chunks else pa.array([], one.type)
-    return one
