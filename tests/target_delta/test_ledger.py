@@ -217,3 +217,19 @@ def test_no_state_before_its_records(steps: list[tuple[str, str, int]]) -> None:
         newest = max(may_leave, default=-1)
         assert released == ({"bookmarks": {"n": newest + 1}} if newest > left else None)
         left = max(left, newest)
+
+
+def test_a_full_load_without_rows_holds_state_until_its_swap() -> None:
+    """A STATE behind a load that emptied the table waits for the swap, although no record was received."""
+    ledger = Ledger()
+    ledger.state({"bookmarks": {"s": {"n": 1}}})
+    ledger.release()
+    ledger.hold("s", 1, "s")
+    ledger.swap("s")
+    ledger.state({"bookmarks": {"s": {"n": 2}}})
+
+    early = ledger.release()
+    ledger.free("s")
+
+    assert early is None
+    assert ledger.release() == {"bookmarks": {"s": {"n": 2}}}

@@ -18,10 +18,11 @@ State = dict[str, Any]
 
 @dataclass(frozen=True)
 class _Mark:
-    """A STATE and how many records of each stream had come before it."""
+    """A STATE, and how many records and complete full loads of each stream had come before it."""
 
     state: State
     received: Mapping[str, int]
+    loads: Mapping[str, int]
 
 
 class Ledger:
@@ -36,6 +37,9 @@ class Ledger:
         self._received: Counter[str] = Counter()
         self._durable: Counter[str] = Counter()
         self._staged: Counter[str] = Counter()
+        self._loads: Counter[str] = Counter()
+        """Full loads that are complete, by stream; one without rows is told by nothing else."""
+        self._swapped: Counter[str] = Counter()
         self._held: dict[str, tuple[int, str]] = {}
         self._marks: deque[_Mark] = deque()
         self._left: State = {}
@@ -62,9 +66,11 @@ class Ledger:
     def swap(self, stream: str) -> None:
         """The full load of a stream is on its way into the table: a STATE that comes now waits for that."""
         self._staged.pop(stream, None)
+        self._loads[stream] += 1
 
     def free(self, stream: str) -> None:
         """The full load of a stream is in its table; the bookmark that was kept back may leave now."""
+        self._swapped[stream] += 1
         if self._held.pop(stream, None) is not None and self._last is not None:
             self._marks.appendleft(self._last)
 
@@ -73,7 +79,7 @@ class Ledger:
         if value == self._newest:
             return
         self._newest = value
-        mark = _Mark(value, dict(self._received))
+        mark = _Mark(value, dict(self._received), dict(self._loads))
         if self._marks and self._marks[-1].received == mark.received:
             self._marks.pop()
         self._marks.append(mark)
@@ -110,7 +116,8 @@ class Ledger:
         return max(self._durable[stream], self._staged[stream] if stream in self._held else 0)
 
     def _complete(self, mark: _Mark) -> bool:
-        return all(rows <= self._safe(name) for name, rows in mark.received.items())
+        swapped = all(loads <= self._swapped[name] for name, loads in mark.loads.items())
+        return swapped and all(rows <= self._safe(name) for name, rows in mark.received.items())
 
     def _merged(self, mark: _Mark) -> State:
         """Return the STATE with the old bookmark of every stream whose records before it are staged and no more."""
