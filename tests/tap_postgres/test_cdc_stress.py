@@ -114,7 +114,7 @@ def test_every_table_equals_the_source_whatever_was_killed(restartable: Restarta
     database = Database(restartable.server, "postgres")
     database.psql(SETUP.format(rows=5_000 if full else 1_000))
     pipe = Pipe(tmp_path, database, chance)
-    load = Load(database.dsn, seed, *((32, 1000.0, 20.0) if full else (6, 150.0, 3.0)))
+    load = Load(database.dsn, seed, *((32, 1000.0, 20.0) if full else (6, 150.0, 1.5)))
 
     crashes = 0
     began = time.monotonic()

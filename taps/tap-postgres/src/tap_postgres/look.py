@@ -86,6 +86,10 @@ class Lookout:
                 self._idle.get_nowait()
         self._open.close()
 
+    def __del__(self) -> None:
+        """Close at last: singer-sdk's dry runs tell nobody that they are done."""
+        self.close()
+
     def _tunnel(self) -> str:
         self.route.open()
         tunnel = self.settings.ssh_tunnel
