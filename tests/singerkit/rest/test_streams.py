@@ -419,6 +419,7 @@ def test_the_next_page_is_fetched_while_records_are_written() -> None:
     assert len(fetched) <= 5
 
 
+@pytest.mark.slow
 def test_a_storm_on_every_stream(api: FakeApi, tries: Any, schema: Schema) -> None:
     """429 and 500 in the middle of a fan-out change nothing in what is read."""
     api.route("/items", [{"id": n} for n in range(20)])
