@@ -9,7 +9,7 @@ import yaml
 
 from singerkit.settings.meltano import kind, settings
 from singerkit.settings.schema import flat
-from tools.meltano_settings import PROJECT, about, described, renewed
+from tools.meltano_settings import PROJECT, about, commands, described, renewed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,3 +122,14 @@ def test_example_of_the_environment_names_real_settings(root: Path) -> None:
     }
 
     assert set(names) <= known
+
+
+def test_verbs_are_commands() -> None:
+    """Each verb is a command of Meltano, by its words with dashes between them."""
+    found = commands("target-delta")
+
+    assert found["state-export"] == {
+        "args": "state export",
+        "description": "Print a Singer STATE made of the newest bookmark of every table.",
+    }
+    assert {"check", "preview"} <= set(PLUGINS["tap-postgres"]["commands"])

@@ -1,7 +1,8 @@
 """Writes what the plugins say of themselves into meltano.yml: `python -m tools.meltano_settings`.
 
-Takes the answers of `--about --format=json` and the text of meltano.yml; gives the text with the settings, their groups
-and the capabilities of each plugin renewed, and everything else, comments too, as it was.
+Takes the answers of `--about --format=json`, the verbs of the plugins and the text of meltano.yml; gives the text with
+the settings, their groups, the capabilities and the commands of each plugin renewed, and everything else, comments too,
+as it was.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from ruamel.yaml import YAML
 
+from singerkit.plugins import plugins
 from singerkit.settings import meltano
+from singerkit.verbs import words_of
 from tools.setup import ENVIRONMENTS, ROOT
 
 if TYPE_CHECKING:
@@ -28,7 +31,16 @@ def about(executable: str) -> dict[str, Any]:
     """Return what a plugin of the workspace says of itself."""
     command = [str(ENVIRONMENTS["workspace"].python.with_name(executable)), "--about", "--format=json"]
     said: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    return said
+    return said | {"commands": commands(executable)}
+
+
+def commands(executable: str) -> dict[str, dict[str, str]]:
+    """Return the verbs of a plugin as Meltano's commands: `meltano invoke tap-x:auth-login`."""
+    plugin = next(one for one in plugins(hidden=True) if one.name == executable).load()
+    return {
+        "-".join(words): {"args": " ".join(words), "description": verb.get_short_help_str(limit=120)}
+        for words, verb in words_of(plugin.verbs())
+    }
 
 
 def renewed(text: str, abouts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -61,6 +73,8 @@ def _renew(plugin: CommentedMap, said: Mapping[str, Any]) -> None:
     ours: dict[str, Any] = {"capabilities": sorted(said["capabilities"])}
     if groups := meltano.groups(said["settings"]):
         ours["settings_group_validation"] = groups
+    if verbs := said.get("commands"):
+        ours["commands"] = dict(verbs)
     ours["settings"] = list(meltano.settings(said["settings"]))
     for place, (name, value) in enumerate(ours.items(), list(plugin).index("executable") + 1):
         if name in plugin:
@@ -70,8 +84,8 @@ def _renew(plugin: CommentedMap, said: Mapping[str, Any]) -> None:
 
 
 def _plugins(project: Mapping[str, Any]) -> Iterator[Any]:
-    for plugins in project["plugins"].values():
-        yield from plugins
+    for listed in project["plugins"].values():
+        yield from listed
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import click
 
 from singerkit.errors import SettingsError, SingerkitError, StoppedError
 from singerkit.later import postpone
+from singerkit.settings.rows import has_login
 from singerkit.settings.schema import settings_schema
 from singerkit.settings.secrets import guard_logs, guard_stderr
 from singerkit.verbs import with_verbs
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping, Sequence
     from types import FrameType
+
+    from singerkit.settings.read import Reading
 
 
 _USAGE = 2
@@ -144,8 +147,29 @@ class Shell:
 
     @classmethod
     def verbs(cls) -> Mapping[str, click.Command]:
-        """Return what the executable can do beside a sync, by name; a plugin adds its own to what it inherits."""
-        return {}
+        """Return what the executable can do beside a sync, by name; a plugin adds its own to what it inherits.
+
+        Where the settings have a login, there is a verb for it.
+        """
+        if not has_login(cls.settings_class):
+            return {}
+        from singerkit.connect.verbs import VERBS
+
+        return VERBS
+
+    @classmethod
+    def reading(cls, config: Mapping[str, Any], *, parse_env: bool = False) -> Reading[Any]:
+        """Return what a configuration says, from now on without its secrets in anything that this process says."""
+        from singerkit.settings import read, secrets
+        from singerkit.settings.files import Files
+
+        cast("Any", cls).append_builtin_config(cls.config_jsonschema)
+        own = settings_schema(cls.settings_class)["properties"]
+        builtin = {name: prop for name, prop in cls.config_jsonschema["properties"].items() if name not in own}
+        config = merged(config, cls.environment()) if parse_env else config
+        found: Reading[Any] = read.read(cls.settings_class, config, Files.of_environment(), beside=builtin)
+        secrets.hide(found.secrets)
+        return found
 
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         """Refuse bad settings all at once and without their values, which singer-sdk would print.
@@ -153,18 +177,11 @@ class Shell:
         Where errors are not to be raised (`--discover` of a tap whose streams need no settings), what is wrong or
         missing has its default.
         """
-        from singerkit.settings import read, secrets, words
-        from singerkit.settings.files import Files
+        from singerkit.settings.words import settings_error
 
-        cast("Any", self).append_builtin_config(self.config_jsonschema)
-        own = settings_schema(self.settings_class)["properties"]
-        builtin = {name: prop for name, prop in self.config_jsonschema["properties"].items() if name not in own}
-        reading: read.Reading[Any] = read.read(
-            self.settings_class, self._config, Files.of_environment(), beside=builtin
-        )
-        secrets.hide(reading.secrets)
+        reading = self.reading(self._config)
         if reading.errors and raise_errors:
-            raise words.settings_error(self.name, reading.errors)
+            raise settings_error(self.name, reading.errors)
         self.settings, self._config = reading.value, dict(reading.config)
         return list(reading.errors)
 

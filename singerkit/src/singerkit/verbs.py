@@ -16,6 +16,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from singerkit.settings.read import Reading
+
 FILES = ("config", "catalog")
 """The options of the plugin that its verbs take too."""
 
@@ -34,16 +36,24 @@ class Given:
     catalog: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def opened(self, **more: Any) -> Any:
-        """Return the plugin with its settings checked as those of a run are.
-
-        A verb speaks for itself: of the log a person sees warnings, and all of it where LOGLEVEL asks for that.
-        """
-        log = logging.getLogger()
-        if log.level == logging.INFO and "LOGLEVEL" not in os.environ:
-            log.setLevel(logging.WARNING)
+        """Return the plugin with its settings checked as those of a run are."""
+        _quieten()
         if self.catalog is not None:
             more["catalog"] = dict(self.catalog)
         return self.plugin(config=dict(self.config), parse_env_config=self.parse_env, validate_config=True, **more)
+
+    def read(self) -> Reading[Any]:
+        """Return what the settings say, and what is wrong with them: for a verb that needs only some of them."""
+        _quieten()
+        found: Reading[Any] = self.plugin.reading(self.config, parse_env=self.parse_env)
+        return found
+
+
+def _quieten() -> None:
+    """Let a verb speak for itself: a person sees warnings of the log, and all of it where LOGLEVEL asks for that."""
+    log = logging.getLogger()
+    if log.level == logging.INFO and "LOGLEVEL" not in os.environ:
+        log.setLevel(logging.WARNING)
 
 
 def with_verbs(command: click.Command, verbs: Mapping[str, click.Command], plugin: type[Any]) -> click.Command:

@@ -5,110 +5,31 @@ Takes an application; gives lines as they come. Refuses to begin where something
 
 from __future__ import annotations
 
-import os
 import secrets
-import sys
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from singerkit.connect.access import Access, utc_now
+from singerkit.connect.access import utc_now
 from singerkit.connect.login import Listener, place_of
 from singerkit.connect.oauth import (
     Attempt,
-    OAuthKind,
     Tokens,
     authorize_address,
-    client_of,
     code_form,
     code_in,
     tokens_in,
     with_account,
 )
-from singerkit.connect.tokens import TokenFile
-from singerkit.errors import CredentialsError, SettingsError, UnavailableError
+from singerkit.errors import CredentialsError, UnavailableError
 from singerkit.settings.secrets import hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterator
     from datetime import datetime
 
-    from singerkit.connect.grants import TokenServer
-    from singerkit.connect.hosts import HostGuard
+    from singerkit.connect.logins import Application
 
 LOGIN_TIMEOUT_S = 300
-_USAGE = "auth login [--paste] | auth status | auth logout"
 _PASTE = "http://127.0.0.1/callback"
-
-
-@dataclass(frozen=True)
-class Application:
-    """A plugin's side of one kind of login: what `auth` and a sync both start from."""
-
-    plugin: str
-    kind: OAuthKind
-    server: TokenServer
-    file: TokenFile
-    scopes: tuple[str, ...] = ()
-    redirect_uri: str | None = None
-
-    @property
-    def login_command(self) -> str:
-        """What a person runs to log in."""
-        return f"`{self.plugin} auth login`"
-
-    def access(self) -> Access:
-        """Return the access tokens of a run."""
-        return Access(self.file, self.server, self.login_command)
-
-
-def application(
-    plugin: str,
-    kind: OAuthKind,
-    guard: HostGuard,
-    *,
-    config: Mapping[str, object],
-    environment: Mapping[str, str] = os.environ,
-) -> Application:
-    """Return the application of a plugin; it reads the settings `token_file`, `redirect_uri` and `scopes`."""
-    from singerkit.connect.grants import TokenServer
-    from singerkit.connect.transport import guarded_session
-
-    client = client_of(plugin, kind, environment)
-    hide([client.secret] if client.secret else [])
-    path = Path(str(config.get("token_file") or default_token_file(plugin, environment)))
-    file = TokenFile(path, f"`{plugin} auth login`")
-    scopes = config.get("scopes") or ()
-    redirect_uri = config.get("redirect_uri")
-    return Application(
-        plugin,
-        kind,
-        TokenServer(kind, client, guarded_session(guard)),
-        file,
-        tuple(map(str, scopes)) if isinstance(scopes, list | tuple) else (),
-        str(redirect_uri) if redirect_uri else None,
-    )
-
-
-def default_token_file(plugin: str, environment: Mapping[str, str]) -> Path:
-    """Return where tokens are kept when no setting says it: the user's own folder for such things."""
-    home = environment.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home) / "singerkit" / f"{plugin}.tokens.json"
-
-
-def verb(app: Application, arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the lines of `auth` with these arguments: login, login --paste, status or logout."""
-    match [*arguments]:
-        case ["login"]:
-            return login(app)
-        case ["login", "--paste"]:
-            return login(app, paste=sys.stdin.readline)
-        case ["status"]:
-            return status(app)
-        case ["logout"]:
-            return logout(app)
-        case _:
-            raise SettingsError("auth does not know this", given=" ".join(arguments) or "nothing", remedy=_USAGE)
 
 
 def login(

@@ -13,9 +13,6 @@ from singerkit.settings.taps import AT_LEAST_ONE, TapSettings
 class RestSettings(TapSettings):
     """What every REST tap can be told."""
 
-    max_rows: Annotated[
-        int | None, Input("Row limit", "Rows of each stream at most; the next run goes on.", schema=AT_LEAST_ONE)
-    ] = None
     page_size: Annotated[
         int | None,
         Input(

@@ -86,7 +86,7 @@ class Option:
 
 @dataclass(frozen=True)
 class OAuth(Field):
-    """A login of a person, by `auth login`; the type of the field is `singerkit.connect.auth.Login`.
+    """A login of a person, by `auth login`; the type of the field is `singerkit.connect.logins.Login`.
 
     `scopes` are what the plugin needs, where that is not what the kind of login asks for by itself.
     """

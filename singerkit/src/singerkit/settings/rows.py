@@ -25,7 +25,7 @@ from typing import (
     get_type_hints,
 )
 
-from singerkit.settings.kinds import Field, FileUpload, Input, Option, Select, SwitchGroup, sounds_secret
+from singerkit.settings.kinds import Field, FileUpload, Input, OAuth, Option, Select, SwitchGroup, sounds_secret
 
 T = TypeVar("T")
 
@@ -110,6 +110,14 @@ def _rows(settings: Any) -> tuple[Row, ...]:
 def is_settings(kind: Any) -> TypeGuard[type]:
     """Return whether a type holds settings of its own."""
     return isinstance(kind, type) and dataclasses.is_dataclass(kind)
+
+
+def has_login(settings: type) -> bool:
+    """Return whether one of the settings is a login, also in a group or an option."""
+    return any(
+        isinstance(row.field, OAuth) or any(is_settings(kind) and has_login(kind) for kind in row.types)
+        for row in rows(settings)
+    )
 
 
 def choices(kind: Any) -> tuple[Any, ...]:

@@ -45,6 +45,15 @@ class TapSettings:
     batch_size_bytes: Annotated[
         int, Input("Batch bytes", "... or at this many bytes of data.", schema=AT_LEAST_ONE)
     ] = 128 << 20
+    max_rows: Annotated[
+        int | None,
+        Input(
+            "Row limit",
+            "Rows of each stream in a run at most. Where the source expects more, the run ends before its first record "
+            "(exit 4); where nobody knows how many, the stream stops there and the next run goes on.",
+            schema=AT_LEAST_ONE,
+        ),
+    ] = None
     report_file: Annotated[
         Path | None, Input("Report file", "Where to write what the run did, stream by stream, as JSON.")
     ] = None

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+from singerkit.connect.logins import Login
 from singerkit.connect.oauth import OAuthKind
 from singerkit.rest.endpoint import Source
 from singerkit.rest.retry import Policy
-from singerkit.settings.kinds import Input
+from singerkit.settings.kinds import Input, OAuth
 from singerkit.settings.rows import settings
 from singerkit.webhooks.settings import WebhookSettings
 
@@ -63,6 +64,9 @@ class Settings(WebhookSettings):
     use_login: Annotated[
         bool | None, Input("Use login", "Whether to sign by the login of `tap-github auth login`.")
     ] = None
+    login: Annotated[Login, OAuth("Login", "The login of a person, by `tap-github auth login`.", login=GITHUB)] = (
+        Login()
+    )
     base_url: Annotated[
         str, Input("Address", "Where the API is; of an Enterprise Server https://HOST/api/v3.", type="url")
     ] = "https://api.github.com"

@@ -77,6 +77,14 @@ class Settings(RoutedSettings, TapSettings):
             "stream, write NULL, or clamp a date to 0001-01-01 or 9999-12-31 (NaN has no neighbour: NULL).",
         ),
     ] = "fail"
+    duplicate_keys: Annotated[
+        Literal["fail", "warn"],
+        Select(
+            "Doubled keys",
+            "What to do where declared keys, of a view say, name more than one row: fail before the first record "
+            "(exit 4), or warn. Keys that a unique index vouches for are not looked at.",
+        ),
+    ] = "fail"
     connect_timeout_s: Annotated[
         int, Input("Connect timeout", "Seconds to wait for one attempt to connect.", schema=AT_LEAST_ONE)
     ] = 10

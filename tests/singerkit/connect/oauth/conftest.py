@@ -16,8 +16,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from singerkit.connect.auth import Application
 from singerkit.connect.grants import TokenServer
+from singerkit.connect.logins import Application
 from singerkit.connect.oauth import Client, OAuthKind
 from singerkit.connect.sockets import guard
 from singerkit.connect.tokens import TokenFile

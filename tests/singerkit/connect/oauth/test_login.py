@@ -15,11 +15,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from singerkit.connect.auth import application, default_token_file, login
+from singerkit.connect.auth import login
 from singerkit.connect.login import Listener, place_of
+from singerkit.connect.logins import Login, application, default_token_file
 from singerkit.connect.oauth import Client, client_of
 from singerkit.connect.sockets import guard
 from singerkit.errors import CredentialsError, SettingsError, SingerkitError, UnavailableError
+from singerkit.settings.kinds import OAuth
 
 Browser = Callable[[str], None]
 OTHER_LOGIN = (
@@ -107,6 +109,11 @@ def test_a_public_client_has_no_secret(acme: Any) -> None:
     assert client_of("tap-acme", kind, {"TAP_ACME_CLIENT_ID": " x "}) == Client("x", None)
 
 
+def field(acme: Any) -> OAuth:
+    """Give the setting of a plugin that logs in at the server."""
+    return OAuth("Login", "The login of a person.", login=acme.kind())
+
+
 @pytest.mark.parametrize(
     ("environment", "said"),
     [
@@ -118,7 +125,7 @@ def test_a_public_client_has_no_secret(acme: Any) -> None:
 def test_a_missing_client_is_named(environment: Mapping[str, str], said: str, acme: Any) -> None:
     """All that is missing, by the name under which it is looked for."""
     with pytest.raises(SettingsError) as refused:
-        application("tap-acme", acme.kind(), guard(allow_private_hosts=True), config={}, environment=environment)
+        application("tap-acme", field(acme), Login(), guard(allow_private_hosts=True), environment)
 
     assert str(refused.value) == (
         f"{said}; register an application at Acme and put what it gives you into the environment"
@@ -137,9 +144,9 @@ def test_a_login_needs_https(part: str, acme: Any) -> None:
 def test_settings_and_environment_make_the_application(acme: Any, tmp_path: Path) -> None:
     """Where tokens are kept, which scopes are asked for, where the browser comes back to."""
     environment = {"TAP_ACME_CLIENT_ID": "x", "TAP_ACME_CLIENT_SECRET": "y", "XDG_STATE_HOME": str(tmp_path)}
-    config = {"scopes": ["orders:read"], "redirect_uri": "http://127.0.0.1:9/back"}
+    chosen = Login(scopes=("orders:read",), redirect_uri="http://127.0.0.1:9/back")
 
-    made = application("tap-acme", acme.kind(), guard(allow_private_hosts=True), config=config, environment=environment)
+    made = application("tap-acme", field(acme), chosen, guard(allow_private_hosts=True), environment)
 
     made.server.session.close()
     assert made.file.path == tmp_path / "singerkit" / "tap-acme.tokens.json"

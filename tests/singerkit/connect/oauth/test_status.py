@@ -1,17 +1,14 @@
 """`auth status` and `auth logout`: who is logged in and until when; nothing is left behind."""
 
-import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPConnection
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from singerkit.connect.auth import login, logout, status, verb
-from singerkit.errors import CredentialsError, SettingsError
+from singerkit.connect.auth import login, logout, status
+from singerkit.errors import CredentialsError
 
 Browser = Callable[[str], None]
 
@@ -66,44 +63,6 @@ def test_status_without_a_login(app: Any) -> None:
         list(status(app()))
 
     assert str(failed.value) == (f"nobody is logged in (token_file={app().file.path}); run `tap-acme auth login`")
-
-
-@pytest.mark.parametrize("arguments", [[], ["log", "in"], ["login", "--past"], ["status", "x"]])
-def test_auth_says_what_it_knows(arguments: list[str], app: Any) -> None:
-    """A word that it does not know is an error of the command line, with the words that it does."""
-    with pytest.raises(SettingsError) as refused:
-        verb(app(), arguments)
-
-    assert str(refused.value) == (
-        f"auth does not know this (given={' '.join(arguments) or 'nothing'}); "
-        "auth login [--paste] | auth status | auth logout"
-    )
-
-
-def test_auth_goes_from_login_to_logout(app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each word does its part; with --paste the address is a line of standard input."""
-    reading, writing = os.pipe()
-    with os.fdopen(reading) as terminal, os.fdopen(writing, "w") as person:
-        monkeypatch.setattr("sys.stdin", terminal)
-        lines = []
-        for line in verb(app(), ["login", "--paste"]):
-            lines.append(line)
-            if line.startswith("open this address"):
-                print(landing(line.rpartition(" ")[2]), file=person, flush=True)
-
-    assert lines[3] == "logged in at Acme as Ada (42)"
-    assert list(verb(app(), ["status"]))[1] == "account: Ada (42)"
-    assert list(verb(app(), ["logout"]))[1] == "given back to Acme"
-
-
-def landing(address: str) -> str:
-    """Give the address that a person ends on: where the service sends the browser, which this test does not follow."""
-    parts = urlsplit(address)
-    connection = HTTPConnection(parts.netloc)
-    connection.request("GET", f"{parts.path}?{parts.query}")
-    answer = connection.getresponse()
-    connection.close()
-    return str(answer.headers["Location"])
 
 
 def test_logout_gives_the_tokens_back_and_removes_them(acme: Any, app: Any, browser: Browser) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from singerkit.connect.auth import Application, login
+from singerkit.connect.auth import login
+from singerkit.connect.logins import Application
 from singerkit.errors import CredentialsError
 from singerkit.rest.endpoint import Endpoint, Source
 from singerkit.rest.login import StoredLogin
