@@ -78,11 +78,11 @@ def test_meltano_tests_a_tap(project: Project) -> None:
 
 
 def test_a_check_that_fails_fails_in_meltano(project: Project, api: FakeApi) -> None:
-    """A credential that nobody knows makes the command fail, without the credential being shown."""
+    """A credential that nobody knows makes the command fail with its own exit code, and is not shown."""
     api.routes.clear()
     api.route("/*", lambda asked: Reply({"message": f"who is {asked.headers.get('authorization')}"}, 401))
 
-    said = project.meltano("invoke", "tap-rest:check", code=1)
+    said = project.meltano("invoke", "tap-rest:check", code=5)
 
     assert "who is Bearer ***" in said
     assert CANARY not in said
