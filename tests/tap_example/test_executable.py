@@ -51,8 +51,8 @@ def test_discovery_needs_no_settings() -> None:
     ("answer", "code", "said"),
     [
         (Reply({"message": "unknown token"}, 401), 5, "the server refuses this: unknown token"),
-        (Reply({"message": "not yours"}, 403), 3, "3 streams failed: customers, orders, products"),
-        (Reply({"message": "down"}, 503), 3, "3 streams failed"),
+        (Reply({"message": "not yours"}, 403), 3, "3 of 3 streams failed: customers, products, orders"),
+        (Reply({"message": "down"}, 503), 3, "3 of 3 streams failed"),
     ],
     ids=["401", "403", "503"],
 )
