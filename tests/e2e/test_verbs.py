@@ -73,7 +73,7 @@ def test_commands_and_verbs(project: Project) -> None:
 
 
 def test_meltano_tests_a_tap(project: Project) -> None:
-    """`meltano config test` succeeds where the first stream is forbidden and the second is empty, also by batches."""
+    """`meltano config test` succeeds where the first stream is forbidden and the second is empty."""
     assert "Plugin configuration is valid" in project.meltano("config", "test", "tap-rest")
 
 
