@@ -19,12 +19,14 @@ MELTANO: dict[str, Any] = yaml.safe_load(TEXT)
 PLUGINS = {plugin["name"]: plugin for plugins in MELTANO["plugins"].values() for plugin in plugins}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin", described(TEXT))
 def test_settings_are_those_of_the_plugin(plugin: str) -> None:
     """Names, kinds, defaults and secrets agree with --about; where this fails: python -m tools.meltano_settings."""
     assert renewed(TEXT, {plugin: about(plugin)}) == TEXT
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("plugin", described(TEXT))
 def test_secrets_are_sensitive(plugin: str) -> None:
     """Meltano keeps what is secret out of meltano.yml and out of its own output."""

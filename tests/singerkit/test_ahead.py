@@ -72,6 +72,7 @@ def test_a_blocked_source_is_cancelled() -> None:
     assert closed_in == ["read-ahead"]
 
 
+@pytest.mark.slow
 def test_a_stop_is_heard_while_nothing_comes() -> None:
     """`look` is asked again and again while the source is silent, and what it raises ends the reading."""
     release, looks = threading.Event(), []

@@ -60,6 +60,7 @@ ROW = st.fixed_dictionaries({
 })  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(st.lists(st.lists(ROW, min_size=1, max_size=8), min_size=1, max_size=4))
 def test_model_is_a_dictionary(batches: list[list[dict[str, Any]]]) -> None:

@@ -144,6 +144,7 @@ def in_bulk(schema: StreamSchema, lines: bytes) -> tuple[list[dict[str, Any]], l
     return parsed.rows.to_pylist(), errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", COLUMNS)
 def test_each_literal_alone(kind: str) -> None:
     """Every literal means the same whether it stands in a run that bulk reading takes or is read carefully."""

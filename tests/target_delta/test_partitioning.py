@@ -314,6 +314,7 @@ def test_deleted_rows_leave_their_partition(load: Load, warehouse: Path) -> None
     assert [row["id"] for row in by_id(warehouse)] == [2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", [BY_MD5, BY_MONTH, BY_COLUMN], ids=["md5", "datetime", "column"])
 @pytest.mark.parametrize("method", ["upsert", "overwrite-stale"])
 def test_full_load_keeps_the_partitions(load: Load, warehouse: Path, config: Any, method: str) -> None:

@@ -39,6 +39,7 @@ ROW = st.fixed_dictionaries({
 })  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=12)
 @given(
     st.lists(st.lists(ROW, min_size=1, max_size=8), min_size=1, max_size=4), st.sampled_from([["p"], ["d"], ["p", "d"]])

@@ -59,6 +59,7 @@ CHANGES: list[tuple[str, dict[str, Any] | None, list[str], str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "argv", "becomes"), [case[1:] for case in CHANGES], ids=[c[0] for c in CHANGES])
 def test_every_kind_of_change(
     before: dict[str, Any] | None, argv: list[str], becomes: str, load: Load, verb: Verb, warehouse: Path

@@ -198,6 +198,7 @@ SCHEMA = pa.schema([
 ])  # fmt: skip
 
 
+@pytest.mark.slow
 @given(ROWS, st.randoms(use_true_random=False))
 def test_checksum_of_rows_in_any_order(values: list[dict[str, Any]], random: Any) -> None:
     """Rows in any order, in any pieces, have one checksum; one changed value changes it."""

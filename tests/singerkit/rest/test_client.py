@@ -76,6 +76,7 @@ def test_what_passes_is_asked_again(trouble: str, api: FakeApi) -> None:
     assert len(api.asked) == times + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trouble", "why"),
     [

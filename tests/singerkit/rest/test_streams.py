@@ -303,6 +303,7 @@ def _next(api: FakeApi, asked: Any) -> dict[str, str]:
     return {"Link": f'<{api.url}/items?at={at + 1}&token=canary-4711>; rel="next"'} if at < 3 else {}
 
 
+@pytest.mark.slow
 def test_state_traffic_of_a_fan_out_is_linear(api: FakeApi, tries: Any, schema: Schema) -> None:
     """500 parents with a bookmark each, a STATE allowed after every one: under 500 kB in all."""
     api.route("/items", [{"id": n} for n in range(500)])
@@ -350,6 +351,7 @@ def test_a_function_of_reads_says_what_a_row_cannot(api: FakeApi, tries: Any, sc
     assert seen == [None]
 
 
+@pytest.mark.slow
 def test_never_more_than_5000_rows_or_200_mib_in_hand() -> None:
     """A source is drawn on only as far as one table needs it, by rows and by bytes."""
     drawn = 0

@@ -21,6 +21,7 @@ from singerkit.errors import CredentialsError, SettingsError, SingerkitError, St
 Said = Callable[[int, bytes], bytes]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("algorithm", "form", "passphrase"),
     [
@@ -93,6 +94,7 @@ def test_the_right_host_key_is_believed(way: str, bastion: Any, tunnel: Any, tmp
     assert tunnel(**known_hosts(bastion, tmp_path)[way]).open()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["authority", "fingerprint", "key"])
 def test_a_bastion_with_a_certificate_is_believed(way: str, bastion: Any, tunnel: Any, tmp_path: Path) -> None:
     """By the authority that signed it, or by the plain key under it: a fingerprint or a key line is of that."""
@@ -408,6 +410,7 @@ def test_a_refused_login_is_not_tried_again(bastion: Any) -> None:
     assert len(bastion.logins) == 1
 
 
+@pytest.mark.slow
 def test_much_is_carried_both_ways_at_once(tunnel: Any, echo: int, said: Said) -> None:
     """Every byte, in order, by four connections in one tunnel, more than any window or buffer holds."""
     port = tunnel().to("127.0.0.1", echo).port
