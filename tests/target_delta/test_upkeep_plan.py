@@ -139,3 +139,15 @@ def test_table_beside_its_source(
     [source] = [row for row in found if row["check"] == "source"]
     assert source["good"] is (problem is None)
     assert (source["example"] or "").startswith(problem or "")
+
+
+def test_templates_of_paths(load: Load, piped: Planned, tmp_path: Path) -> None:
+    """What would be done is looked up where the template leads; streams that would meet end it as they end a run."""
+    config = tmp_path / "config.json"
+    load([PEOPLE, *people(1)], table_path="x/{stream}")
+
+    config.write_text('{"table_path": "x/{stream}"}')
+    [row] = piped([PEOPLE, *people(1, 2)], "--config", str(config), "plan")
+    assert (row["action"], row["updated"], row["inserted"]) == ("upsert", 1, 1)
+    config.write_text('{"table_path": "x"}')
+    assert piped([PEOPLE, LOG], "--config", str(config), "plan", code=2) == []

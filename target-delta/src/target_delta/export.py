@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SettingsError
 from target_delta.history import last_bookmark
-from target_delta.names import folder_address
 from target_delta.store import Store
 from target_delta.table import Table
 from target_delta.wall import store_errors
+from target_delta.warehouse import tables_below
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,10 +26,7 @@ def exported(root: str, options: Mapping[str, str]) -> dict[str, Any]:
     """Return the STATE that the tables below a root stand for."""
     known: dict[str, tuple[int, Any]] = {}
     with store_errors("all", root):
-        folders = Store(root, options).folders()
-        tables = [
-            store for name in folders if (store := Store(folder_address(root, name), options)).names("_delta_log")
-        ]
+        tables = [*tables_below(Store(root, options))]
         for store in tables:
             _note(store, known)
     if not tables:

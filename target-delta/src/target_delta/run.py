@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from target_delta.ledger import Ledger
 from target_delta.memory import Memory
+from target_delta.names import Folders, folder_address
 from target_delta.overflow import Overflow
 from target_delta.proof import prove
+from target_delta.store import Store
 from target_delta.wall import store_errors
 
 if TYPE_CHECKING:
@@ -40,7 +42,14 @@ class Run:
 
     def __post_init__(self) -> None:
         self.memory = Memory(self.settings.max_memory_mb)
+        self._folders = Folders()
         self._is_proven = False
+
+    def store_of(self, stream: str) -> Store:
+        """Return where the table of a stream lies, which no other stream of the run shares."""
+        folder = self._folders.take(stream, self.settings.folder_of(stream))
+        depth = folder.count("/") + 1
+        return Store(folder_address(self.settings.path, folder), self.settings.storage_options, depth=depth)
 
     def prove_store(self, stream: str) -> None:
         """See once in a run, before anything is written, that the store is one that loses no commit."""

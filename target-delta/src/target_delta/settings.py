@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast
 
 from singerkit.settings.kinds import Input, Select
 from singerkit.settings.rows import settings
+from target_delta.names import DEFAULT, TEMPLATE, table_folder
 
 if TYPE_CHECKING:
     from target_delta.contract import Contract
@@ -67,6 +68,15 @@ class Settings:
     path: Annotated[str, Input("Path", "Folder or object store address below which each stream has its table.")] = (
         "./warehouse"
     )
+    table_path: Annotated[
+        str | Mapping[str, str],
+        Input(
+            "Path of a table",
+            "The folder of a stream's table below path, made of {stream} (its name), {schema} and {table} (what stands "
+            "before and behind the first - of it); one for all, or {stream glob: template}.",
+            schema={"pattern": TEMPLATE, "additionalProperties": {"type": "string", "pattern": TEMPLATE}},
+        ),
+    ] = DEFAULT
     storage_options: Annotated[
         Mapping[str, str],
         Input(
@@ -231,6 +241,10 @@ class Settings:
     def complete(self, rows: int, size: int) -> bool:
         """Return whether a batch of so many rows and bytes is committed now."""
         return rows >= self.batch_size_rows or size >= self.batch_size_bytes
+
+    def folder_of(self, stream: str) -> str:
+        """Return the folder of a stream's table below the path."""
+        return table_folder(stream, _of(self.table_path, stream, DEFAULT))
 
     def method_of(self, stream: str, *, keyed: bool) -> LoadMethod:
         """Return how a stream is loaded."""

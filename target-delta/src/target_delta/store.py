@@ -27,13 +27,14 @@ def local_path(uri: str) -> Path | None:
 
 
 class Store:
-    """The files of one table; `uri` is what delta-rs opens."""
+    """The files of one table; `uri` is what delta-rs opens, so many folders below the root of all tables."""
 
-    def __init__(self, uri: str, options: Mapping[str, str]) -> None:
+    def __init__(self, uri: str, options: Mapping[str, str], *, depth: int = 1) -> None:
         root = local_path(uri)
         self.root = root.absolute() if root else None
         self.uri = str(self.root) if self.root else uri
         self.options = dict(options)
+        self.depth = depth
 
     def create(self, path: str) -> pa.NativeFile:
         """Open a new file for writing; on a disk its folder is made."""

@@ -17,12 +17,10 @@ from target_delta.intake import Intake
 from target_delta.ledger import full_load_of
 from target_delta.loaders import Appender, Loader, Skipper, Upserter
 from target_delta.loading import Loading
-from target_delta.names import table_address
 from target_delta.omitted import without_omitted
 from target_delta.partition_choice import wanted
 from target_delta.resume import Resume, sorted_by
 from target_delta.staging import Progress, clean, resume
-from target_delta.store import Store
 from target_delta.table import Table
 from target_delta.upkeep.maintain import Upkeep, after_run
 from target_delta.wall import store_errors
@@ -52,7 +50,7 @@ class Stream:
         self.name = schema.stream
         self.source = source
         """The name by which the tap's STATE knows the stream."""
-        self._store = Store(table_address(run.settings.path, self.name), run.settings.storage_options)
+        self._store = run.store_of(self.name)
         run.prove_store(self.name)
         started_ms = int(run.started.timestamp() * _MS)
         table = Table(self._store, self.name, wanted(schema, run.settings.partitioning_of(self.name)))

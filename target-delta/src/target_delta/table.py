@@ -12,8 +12,9 @@ from deltalake import CommitProperties, DeltaTable, Schema, TableFeatures, write
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from singerkit.errors import SafetyStopError, StoreError
-from target_delta.partitioning import Wanted, agree
+from target_delta.partitioning import PROPERTY, Wanted, agree
 from target_delta.snapshot import Snapshot
+from target_delta.warehouse import refuse_nested
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,6 +56,7 @@ class Table:
 
     def create(self, schema: pa.Schema) -> Snapshot:
         """Make an empty table, unless another writer has just made it, and return its snapshot."""
+        refuse_nested(self.store, self.stream)
         chosen = self.wanted.partitioning
         try:
             DeltaTable.create(
@@ -143,11 +145,12 @@ class Table:
                 "the table cannot be read", remedy="look at its _delta_log", path=self.store.uri, why=first_line(error)
             ) from error
         self._refuse_empty_entry(delta)
-        named = delta.metadata().name
-        if named and named != self.stream and named.casefold() == self.stream.casefold():
+        named, made_here = delta.metadata().name, PROPERTY in delta.metadata().configuration
+        alike = named and self.stream and (made_here or named.casefold() == self.stream.casefold())
+        if alike and named != self.stream:
             raise SafetyStopError(
                 "the table belongs to another stream",
-                remedy="give one of the two another name with stream_maps __alias__, or another path",
+                remedy="give one of the two another path with table_path, or another name with stream_maps __alias__",
                 stream=self.stream,
                 table=named,
                 path=self.store.uri,

@@ -178,7 +178,8 @@ class _Reader:
             return _fallback(row)
         if datetime in row.types:
             return _aware(plain)
-        if any(get_origin(kind) is Mapping and get_args(kind)[1] is str for kind in row.types):
+        texts = any(get_origin(kind) is Mapping and get_args(kind)[1] is str for kind in row.types)
+        if texts and isinstance(plain, Mapping):
             return {name: _written(value) for name, value in plain.items() if value is not None}
         return tuple(plain) if any(get_origin(kind) is tuple for kind in row.types) else plain
 

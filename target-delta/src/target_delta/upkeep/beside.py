@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from target_delta.partitioning import Wanted
     from target_delta.settings import LoadMethod
 
-_OF_THE_RUN = ("report_file", "hard_delete")
+_OF_THE_RUN = ("report_file", "hard_delete", "table_path")
 """Settings that speak of the run or of the table, not of what came."""
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from singerkit.errors import SingerkitError
 from target_delta.keys import last_per_key
-from target_delta.names import table_address
+from target_delta.names import Folders, folder_address, table_address
 from target_delta.partition import COLUMN
 from target_delta.scan import read
 from target_delta.schema import evolve
@@ -21,8 +21,9 @@ from target_delta.upkeep.known import Known
 from target_delta.wall import store_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from target_delta.settings import Settings
     from target_delta.snapshot import LiveFile, Snapshot
     from target_delta.upkeep.beside import Beside, Coming
     from target_delta.upkeep.show import Row
@@ -33,15 +34,17 @@ COLUMNS = (
 )
 
 
-def preview(root: str, options: Mapping[str, str], beside: Beside) -> Iterator[Row]:
+def preview(chosen: Settings, beside: Beside) -> Iterator[Row]:
     """Yield what would become of each stream's table.
 
     create: there is none. append, upsert: rows are added, or replace those of their keys; files that hold one are
     written again. replace: a full load takes the place of all rows. nothing: no row came. Where the run would stop, the
     problem is what it would say.
     """
+    folders = Folders()
     for coming in beside.streams:
-        store = Store(table_address(root, coming.stream), options)
+        folder = folders.take(coming.stream, chosen.folder_of(coming.stream))
+        store = Store(folder_address(chosen.path, folder), chosen.storage_options)
         with store_errors(coming.stream, store.uri):
             came = Table(Store(table_address(beside.path, coming.stream), {}), coming.stream).snapshot()
             row: Row = {"stream": coming.stream, "action": "nothing", "rows": 0}

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from singerkit.errors import SettingsError
 from target_delta.commit import Committer
 from target_delta.history import KEYS, standing
-from target_delta.names import folder_address
 from target_delta.store import Store
 from target_delta.table import Table
 from target_delta.wall import store_errors
+from target_delta.warehouse import tables_below
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class Found:
 def tables(root: str, options: Mapping[str, str], streams: Sequence[str] = ()) -> list[Found]:
     """Return the tables below a root whose stream is named, or fits one of the globs; all where none is given."""
     with store_errors("all", root):
-        found = [table for folder in Store(root, options).folders() if (table := _found(root, folder, options))]
+        found = [table for store in tables_below(Store(root, options)) if (table := _found(store))]
     if not found:
         raise SettingsError("no table is there", remedy="give the path that the loader writes to", path=root)
     names = [table.stream for table in found]
@@ -68,12 +68,11 @@ def table(root: str, options: Mapping[str, str], stream: str) -> Found:
     return (exact or found)[0]
 
 
-def _found(root: str, folder: str, options: Mapping[str, str]) -> Found | None:
-    store = Store(folder_address(root, folder), options)
-    if not store.names("_delta_log"):
-        return None
+def _found(store: Store) -> Found | None:
     snapshot = Table(store, "").snapshot()
-    return None if snapshot is None else Found(str(snapshot.delta.metadata().name or folder), store, snapshot)
+    if snapshot is None:
+        return None
+    return Found(str(snapshot.delta.metadata().name or store.uri.rsplit("/", 1)[-1]), store, snapshot)
 
 
 def _fits(stream: str, wish: str) -> bool:

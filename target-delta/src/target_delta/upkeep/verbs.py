@@ -152,7 +152,7 @@ def plan(chosen: Settings, *, as_json: bool) -> None:
     from target_delta.upkeep.beside import loaded
 
     with loaded(sys.stdin.buffer, click.get_current_context().meta[_CONFIG]) as beside:
-        rows = [*room.preview(chosen.path, chosen.storage_options, beside)]
+        rows = [*room.preview(chosen, beside)]
     _show(rows, room.COLUMNS, as_json=as_json)
     if bad := [row["stream"] for row in rows if row.get("problem")]:
         raise SafetyStopError("the run would stop", remedy="see the problem of each", streams=" ".join(bad))

@@ -1,0 +1,40 @@
+"""The tables below a root, wherever the templates of their paths have put them.
+
+Takes a root; gives the stores of its tables. Refuses a new table inside another one, whose upkeep would delete its files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from singerkit.errors import SafetyStopError
+from target_delta.names import DEPTH, folder_address
+from target_delta.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOG = "_delta_log"
+
+
+def tables_below(store: Store, depth: int = DEPTH) -> Iterator[Store]:
+    """Yield the stores of the tables below a folder, or of the table that it is itself, in the order of their paths."""
+    names = store.folders()
+    if LOG in names:
+        yield store
+    elif depth:
+        for name in names:
+            if not name.startswith(("_", ".")):
+                yield from tables_below(Store(folder_address(store.uri, name), store.options), depth - 1)
+
+
+def refuse_nested(store: Store, stream: str) -> None:
+    """Stop before a table is made in the folder of another one, or around it."""
+    above = [Store(store.uri.rsplit("/", up)[0], store.options) for up in range(1, store.depth)]
+    around = (one for one in above if LOG in one.folders())
+    inside = (one for one in tables_below(store, DEPTH - 1) if one.uri != store.uri)
+    if other := next(around, None) or next(inside, None):
+        raise SafetyStopError(
+            "a new table would lie inside another one, or around it, and upkeep of the one deletes files of the other",
+            remedy="give one of them another path: see table_path", stream=stream, path=store.uri, table=other.uri,
+        )  # fmt: skip
