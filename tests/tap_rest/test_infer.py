@@ -10,10 +10,11 @@ from click.testing import CliRunner
 
 from singerkit.errors import SettingsError
 from singerkit.rest import manifest
+from singerkit.rest.message import Request
 from singerkit.testing.fake_api import Asked, FakeApi, Reply
 from singerkit.testing.runner import run
 from singerkit.testing.served import Collection
-from tap_rest import shapes
+from tap_rest import shapes, sizes
 from tap_rest.openapi import proposals
 from tap_rest.tap import TapRest
 from tap_rest.verbs import import_openapi, infer
@@ -46,16 +47,53 @@ STYLES = {
 @pytest.mark.parametrize("style", STYLES)
 def test_a_page_style_is_proposed_that_was_seen_to_work(style: Any, api: FakeApi, tmp_path: Path) -> None:
     """Each style is found from its own evidence, and the manifest reads every record as it stands."""
-    api.route("/items", Collection(rows=ROWS, style=style, bookmark="updated_at"))
+    api.route("/items", Collection(rows=ROWS, style=style, bookmark="updated_at", most=3))
 
     row, text = inferred(api)
 
-    assert row["pages"] == STYLES[style]
+    assert row["pages"] == {**STYLES[style], "size_param": "limit", "size": 3, "max_size": 3}
+    assert "`limit=1` gave 1, 1000 gave 3, and no more" in text
     assert row["keys"] == ["id"]
     assert row["records"] == ("$" if style == "link" else "$.data")
     path = tmp_path / "manifest.yml"
     path.write_text(text)
     assert run(TapRest, {"manifest": str(path), "allow_private_hosts": True}).records("items") == ROWS
+
+
+def _cut(asked: int) -> int | None:
+    return min(asked, 100)
+
+
+def _refuses(asked: int) -> int | None:
+    return asked if asked <= 200 else None
+
+
+def _falls_back(asked: int) -> int | None:
+    return asked if asked <= 50 else 30
+
+
+@pytest.mark.parametrize(
+    ("there", "serves", "words", "said"),
+    [
+        (2000, _cut, {"size": 100, "max_size": 100}, "1000 gave 100, and no more"),
+        (2000, _refuses, {"size": 200, "max_size": 200}, "200 gave 200, and no more"),
+        (2000, _falls_back, {"size": 50, "max_size": 50}, "50 gave 50, and no more"),
+        (2000, lambda asked: asked, {"size": 1000}, "1000 gave 1000"),
+        (70, lambda asked: asked, {"size": 100}, "1000 gave all there are: no maximum was seen"),
+        (2000, lambda asked: 30, None, ""),
+    ],
+    ids=["cut", "refused", "falls back", "as many", "all", "no parameter"],
+)
+def test_the_length_of_a_page_and_its_maximum(there: int, serves: Any, words: Any, said: str) -> None:
+    """A parameter counts that was seen to count; a maximum is what came where more was asked for and is there."""
+
+    def count(request: Request) -> Any:
+        size = serves(int(request.params["limit"])) if "limit" in request.params else 30
+        return None if size is None else (min(size, there), lambda: size < there)
+
+    found = sizes.sized(count, Request("GET", "http://x/items"), 30)
+
+    assert found == (words and ({"size_param": "limit", **words}, f"`limit=15` gave 15, {said}"))
 
 
 def test_incremental_only_with_a_filter_in_evidence(api: FakeApi) -> None:

@@ -36,6 +36,8 @@ class Collection:
     style: Style = "offset"
     size: int = 2
     """Rows of a page, where the request does not say."""
+    most: int = 1000
+    """Rows of a page at most, whatever the request says."""
     bookmark: str | None = None
     """The field that `since` and `until` filter by, both inclusive."""
     descending: bool = False
@@ -60,7 +62,7 @@ class Collection:
 
 
 def _page(of: Collection, rows: list[Row], asked: Asked, start: int) -> tuple[list[Row], int | None]:
-    size = int(asked.query.get("limit", of.size))
+    size = min(int(asked.query.get("limit", of.size)), of.most)
     following = start + size
     return rows[start:following], following if following < len(rows) else None
 
@@ -102,7 +104,7 @@ def _offset(of: Collection, rows: list[Row], asked: Asked) -> Reply:
 
 
 def _page_number(of: Collection, rows: list[Row], asked: Asked) -> Reply:
-    size = int(asked.query.get("limit", of.size))
+    size = min(int(asked.query.get("limit", of.size)), of.most)
     page, _ = _page(of, rows, asked, (int(asked.query.get("page", 1)) - 1) * size)
     return Reply({"data": page, "pages": -(-len(rows) // size)})
 

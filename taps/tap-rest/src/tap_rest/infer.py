@@ -7,6 +7,7 @@ stable field in evidence.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -19,9 +20,10 @@ from singerkit.rest.rules import Rule
 from tap_rest import evidence
 from tap_rest.proposal import Proposal
 from tap_rest.shapes import schema_of
+from tap_rest.sizes import sized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from singerkit.rest.client import Client
 
@@ -70,10 +72,25 @@ class Inference:
             second = self._ask(following) if following else None
             records = selector.records(self.path, second.body) if second else None
             if records and records != first.records:
-                self.found.say("pages", {"style": style.style, **words}, f"{why}; its second page holds other records")
+                size, seen = sized(partial(self._count, style), self.request, len(first.records)) or ({}, "")
+                evidences = "; ".join(filter(None, [why, "its second page holds other records", seen]))
+                self.found.say("pages", {"style": style.style, **words, **size}, evidences)
                 return records + self._more(style, following, second, records)
         self.found.notes.append("pages: no way to a second page was found; all records seem to be on one")
         return []
+
+    def _count(self, style: pages.Pages, request: Request) -> tuple[int, Callable[[], bool]] | None:
+        """Return how many records a request gives, and what tells whether a page follows; None where it is refused."""
+        answer = self._ask(request)
+        if answer is None:
+            return None
+        records = selector.records(self.path, answer.body) or []
+        following = style.next(style.first(request), replace(answer, records=records)) if records else None
+        return len(records), lambda: bool(following and self._records(following))
+
+    def _records(self, request: Request) -> list[Any]:
+        answer = self._ask(request)
+        return (selector.records(self.path, answer.body) if answer else None) or []
 
     def _more(self, style: pages.Pages, at: Request | None, answer: Answer | None, records: list[Any]) -> list[Any]:
         """Return the records of a few further pages: keys and fields are judged by all of them."""
