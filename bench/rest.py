@@ -30,6 +30,7 @@ BIN = Path(sys.executable).parent
 PAGE = 1000  # records of a page in the walk
 CONCURRENCY = 8
 FIELDS = 20
+PAGES = 4  # of each parent, in the fan-out with pages
 
 
 def record(n: int) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def schema() -> dict[str, Any]:
 
 
 async def serve(latency_s: float, records: int) -> None:
-    """Answer /parents (all ids), /parents/N/children (one record) and /records?page=N."""
+    """Answer /parents (all ids), /parents/N/children (one record, PAGES pages where asked) and /records?page=N."""
     pages = [
         json.dumps([record(n) for n in range(start, min(start + PAGE, records))]).encode()
         for start in range(0, min(records, 10 * PAGE), PAGE)
@@ -68,17 +69,24 @@ async def serve(latency_s: float, records: int) -> None:
             number = int(re.search(r"page=(\d+)", path)[1])  # type: ignore[index]  # always there
             return pages[number % len(pages)] if number <= last else b"[]"
         if path.startswith("/parents/"):
-            return b'[{"id": 1, "name": "a child"}]'
+            return b'[{"id": %s, "name": "a child"}]' % (path.partition("page=")[2] or "1").encode()
         count = int(re.search(r"n=(\d+)", path)[1])  # type: ignore[index]  # always there
         return json.dumps([{"id": n} for n in range(count)]).encode()
+
+    def link(path: str) -> str:
+        page = re.search(r"page=(\d+)", path) if path.startswith("/parents/") else None
+        if page is None or int(page[1]) >= PAGES:
+            return ""
+        return f'Link: <{path.partition("?")[0]}?page={int(page[1]) + 1}>; rel="next"\r\n'
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while head := await reader.readuntil(b"\r\n\r\n"):
                 await asyncio.sleep(latency_s)
-                answer = body(head.split(b" ", 2)[1].decode())
-                length = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
-                writer.write(length.encode() + answer)
+                path = head.split(b" ", 2)[1].decode()
+                answer = body(path)
+                length = f"Content-Type: application/json\r\nContent-Length: {len(answer)}\r\n\r\n"
+                writer.write(f"HTTP/1.1 200 OK\r\n{link(path)}{length}".encode() + answer)
                 await writer.drain()
         writer.close()
 
@@ -99,17 +107,22 @@ def server(latency_s: float, records: int = 0) -> Iterator[str]:
         process.wait()
 
 
-def bare_loop(url: str, count: int) -> float:
-    """Return the seconds that a pool of threads with one session takes to get and decode `count` answers."""
+def bare_loop(url: str, count: int, pages: int) -> float:
+    """Return the seconds that a pool of threads with one session takes to get and decode `count` lists of `pages`."""
     import requests
 
     with requests.Session() as session, ThreadPoolExecutor(CONCURRENCY) as pool:
         adapter = requests.adapters.HTTPAdapter(pool_maxsize=CONCURRENCY)
         session.mount("http://", adapter)
         session.get(f"{url}/parents/0/children").json()
+
+        def walk(parent: int) -> int:
+            at = f"{url}/parents/{parent}/children"
+            return len([session.get(f"{at}?page={page + 1}" if pages > 1 else at).json() for page in range(pages)])
+
         begun = time.perf_counter()
-        answers = list(pool.map(lambda n: session.get(f"{url}/parents/{n}/children").json(), range(count)))
-    assert len(answers) == count
+        asked = sum(pool.map(walk, range(count)))
+    assert asked == count * pages
     return time.perf_counter() - begun
 
 
@@ -121,11 +134,12 @@ def tap(folder: Path, url: str, endpoints: list[dict[str, Any]], **more: Any) ->
     return [str(BIN / "tap-rest"), "--config", str(config)]
 
 
-def fan_out(count: int) -> list[dict[str, Any]]:
-    """Return the rows of `count` parents with one request each."""
+def fan_out(count: int, pages: int) -> list[dict[str, Any]]:
+    """Return the rows of `count` parents with so many pages each."""
     ids = {"properties": {"id": {"type": "integer"}, "name": {"type": ["string", "null"]}}}
     parents = {"name": "parents", "path": "/parents", "params": {"n": count}, "keys": ["id"], "selected": False}
     children = {"name": "children", "path": "/parents/{parent_id}/children", "keys": ["parent_id", "id"]}
+    children |= {"params": {"page": 1}, "pages": {"style": "link"}} if pages > 1 else {}
     above = [{"stream": "parents", "params": {"parent_id": "id"}}]
     return [parents | {"schema": ids}, children | {"parents": above, "schema": ids}]
 
@@ -142,14 +156,18 @@ def seconds(command: str) -> float:
     return time.perf_counter() - begun
 
 
-def requests_a_second(folder: Path, count: int, rounds: int) -> tuple[float, float]:
+def requests_a_second(folder: Path, count: int, pages: int, rounds: int) -> tuple[float, float]:
     """Return the medians of the bare loop and of the tap, in requests a second, in interleaved rounds."""
     bare, ours = [], []
     with server(0.02) as url:
-        start = statistics.median(seconds(" ".join(tap(folder, url, fan_out(1))) + " > /dev/null") for _ in range(3))
+
+        def run(parents: int) -> float:
+            return seconds(" ".join(tap(folder, url, fan_out(parents, pages))) + " > /dev/null")
+
+        start = statistics.median(run(1) for _ in range(3))
         for _ in range(rounds):
-            bare.append(count / bare_loop(url, count))
-            ours.append(count / (seconds(" ".join(tap(folder, url, fan_out(count))) + " > /dev/null") - start))
+            bare.append(count * pages / bare_loop(url, count, pages))
+            ours.append(count * pages / (run(count) - start))
     return statistics.median(bare), statistics.median(ours)
 
 
@@ -208,12 +226,13 @@ def main() -> None:
 
 
 def _measure(folder: Path, asked: argparse.Namespace) -> list[str]:
-    bare, ours = requests_a_second(folder, asked.requests, asked.rounds)
     lines = ["| what | figure |", "| --- | --- |"]
-    lines += [f"| bare loop of requests, {CONCURRENCY} threads, 20 ms latency | {bare:,.0f} requests/s |"]
-    lines += [
-        f"| tap-rest, fan-out of {asked.requests:,} parents, the same | {ours:,.0f} requests/s, {ours / bare:.0%} |"
-    ]
+    for pages in (1, PAGES):
+        parents = asked.requests // pages
+        bare, ours = requests_a_second(folder, parents, pages, asked.rounds)
+        what = f"{parents:,} lists of {pages} page{'s' * (pages > 1)}"
+        lines += [f"| bare loop of requests, {what}, {CONCURRENCY} threads, 20 ms latency | {bare:,.0f} requests/s |"]
+        lines += [f"| tap-rest, the same as a fan-out | {ours:,.0f} requests/s, {ours / bare:.0%} |"]
     for output in ("records", "batch"):
         rate = records_a_second(folder, asked.records, asked.rounds, output=output)
         lines += [

@@ -1,8 +1,7 @@
-"""Streams as a run sees them: failures, catalogs, STATE traffic, functions of reads.py, lanes."""
+"""Streams as a run sees them: failures, catalogs, STATE traffic, functions of reads.py."""
 
 import json
 import sys
-import threading
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,11 +10,10 @@ import pyarrow as pa
 import pytest
 
 from singerkit.arrow import table_from_iterator, tables
-from singerkit.errors import SafetyStopError, SettingsError, StreamsFailedError
+from singerkit.errors import SafetyStopError, StreamsFailedError
 from singerkit.rest import pages
 from singerkit.rest.bookmarks import Bookmark
 from singerkit.rest.endpoint import Condition, Endpoint, Parent, ReadCall, Window
-from singerkit.rest.lanes import in_order
 from singerkit.testing.fake_api import FakeApi, Reply, Trouble
 from singerkit.testing.served import Collection
 
@@ -367,7 +365,7 @@ def test_never_more_than_5000_rows_or_200_mib_in_hand() -> None:
     assert (first.num_rows, drawn) == (5000, 5001)
     assert [t.num_rows for t in made] == [5000, 2000]
     large = ({"text": "x" * (tables.MAX_BYTES // 3)} for _ in range(4))
-    assert [len(rows) for rows in tables.gathered(large)] == [2, 2]
+    assert [len(rows) for rows, _ in tables.gathered(large)] == [2, 2]
 
 
 def test_a_value_that_does_not_fit_its_column() -> None:
@@ -376,49 +374,6 @@ def test_a_value_that_does_not_fit_its_column() -> None:
         list(table_from_iterator([{"id": "canary"}], pa.schema([("id", pa.int64())])))
 
     assert str(caught.value) == "a value does not fit its column (column=id, type=int64); correct the stream's schema"
-
-
-def test_walks_come_in_order_and_an_error_in_its_place() -> None:
-    """Pages of many walks come in the order of the walks; an error is raised where its page would have been."""
-
-    def walk(n: int) -> Callable[[], Iterator[int]]:
-        def pages_of() -> Iterator[int]:
-            yield from (n * 10 + k for k in range(3))
-            if n == 5:
-                raise SettingsError("five")
-
-        return pages_of
-
-    seen: list[int] = []
-
-    def read() -> None:
-        for pages_ in in_order((walk(n) for n in range(9)), 3):
-            seen.extend(pages_)
-
-    with pytest.raises(SettingsError, match="five"):
-        read()
-
-    assert seen == [n * 10 + k for n in range(6) for k in range(3)]
-
-
-def test_the_next_page_is_fetched_while_records_are_written() -> None:
-    """A walk runs ahead of its reader by a few pages, and no further."""
-    fetched = []
-    ready = threading.Event()
-
-    def walk() -> Iterator[int]:
-        for n in range(50):
-            fetched.append(n)
-            if n == 3:
-                ready.set()
-            yield n
-
-    walks = in_order([walk], 1)
-    first = next(next(walks))
-
-    assert first == 0
-    assert ready.wait(5)
-    assert len(fetched) <= 5
 
 
 @pytest.mark.slow

@@ -130,6 +130,10 @@ def answer(status: int = 429, **headers: str) -> Answer:
     return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
+def at(seconds: float) -> str:
+    return format_datetime(NOW + timedelta(seconds=seconds))
+
+
 @pytest.mark.parametrize(
     ("given_answer", "attempt", "wait"),
     [
@@ -137,7 +141,7 @@ def answer(status: int = 429, **headers: str) -> Answer:
         (None, 3, 2.0),
         (None, 30, 30.0),
         (answer(retry_after="7"), 1, 7),
-        (answer(retry_after=format_datetime(NOW + timedelta(seconds=9))), 1, 9),
+        (answer(retry_after=at(9)), 1, 9),
         (answer(retry_after="later"), 1, 0.5),
         (answer(retry_after="301"), 1, None),
         (answer(x_ratelimit_reset=str(int(NOW.timestamp()) + 4)), 1, 4),
@@ -145,10 +149,14 @@ def answer(status: int = 429, **headers: str) -> Answer:
         (answer(ratelimit_reset="5"), 1, 5),
         (answer(500, ratelimit_reset="5", ratelimit_remaining="8"), 1, 0.5),
         (answer(vendor_reset="6"), 1, 6),
+        (answer(retry_after=at(9), date=at(-60)), 1, 69),
+        (answer(retry_after=at(-51), date=at(-60)), 1, 9),
+        (answer(x_ratelimit_reset=str(int(NOW.timestamp()) + 64), date=at(60)), 1, 4),
+        (answer(retry_after=at(9), date="yesterday"), 1, 9),
     ],
 )
 def test_how_long_to_wait(given_answer: Any, attempt: int, wait: float | None) -> None:
-    """Seconds, dates, epochs and deltas of the server come first; else the wait doubles up to a minute."""
+    """Seconds, dates and epochs, by the server's own clock, and deltas come first; else the wait doubles to a minute."""
     policy = (
         Policy(reset_header="Vendor-Reset") if given_answer and "vendor-reset" in given_answer.headers else Policy()
     )

@@ -27,23 +27,23 @@ _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 def table_from_iterator(items: Iterable[Row | Sequence[Row] | pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
     """Yield tables of a declared schema; never more than MAX_ROWS rows or MAX_BYTES bytes are in hand."""
-    for rows in gathered(items):
+    for rows, _ in gathered(items):
         yield table(rows, schema)
 
 
-def gathered(items: Iterable[Any]) -> Iterator[list[dict[str, Any]]]:
-    """Yield lists of rows within both limits, from rows, lists of rows and Arrow tables in any mixture."""
+def gathered(items: Iterable[Any]) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Yield lists of rows within both limits, from rows, lists and Arrow tables, each with its bytes of JSON."""
     rows: list[dict[str, Any]] = []
     size = 0
     for row in _rows(items):
         weight = len(_ENCODE(row))
         if rows and (len(rows) >= MAX_ROWS or size + weight > MAX_BYTES):
-            yield rows
+            yield rows, size
             rows, size = [], 0
         rows.append(row)
         size += weight
     if rows:
-        yield rows
+        yield rows, size
 
 
 def table(rows: Sequence[Row], schema: pa.Schema) -> pa.Table:

@@ -89,8 +89,9 @@ class Client:
         self.home = _home(source.base_url)
         self.clock = Clock()
         self.gate = Gate(source.rate_limit)
-        connections = source.concurrency + 1
-        self.transport = Transport(guard=guard, timeout_s=timeout_s, connections=connections, unchanged=unchanged)
+        self.transport = Transport(
+            guard=guard, timeout_s=timeout_s, connections=source.concurrency, unchanged=unchanged
+        )
         self.stopping = threading.Event()
         self.counts = Counts()
         self.counting = threading.Lock()
@@ -163,7 +164,7 @@ class Client:
         came = self.transport.exchange(asking.request, self._signed if asking.signed else lambda request: request)
         if came.answer and asking.signed and origin(came.sent.url) == self.home:
             self.signer.noted(came.sent, retry.remaining(self.source.policy, came.answer.headers))
-            self.clock.saw(came.answer.headers.get("date"), datetime.now(UTC))
+            self.clock.saw(came.answer.headers, datetime.now(UTC))
         return came
 
     def _renewed(self, asking: _Asking, came: Exchange) -> bool:

@@ -14,11 +14,11 @@ from singerkit.rest import bookmarks, conditions, lanes, own, parents, walk
 from singerkit.rest.endpoint import ReadCall
 from singerkit.rest.family import Context
 from singerkit.rest.progress import Marks, Span, Windows
-from singerkit.rest.reading import Reading
+from singerkit.rest.reading import Piece, Reading
 from singerkit.rest.shape import Shaper
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from singerkit.rest.bookmarks import Bookmark
@@ -73,9 +73,9 @@ class Families:
         shaper, wanted = Shaper(row), parents.paths(row.name, self.endpoints)
         above: deque[str] = deque()
         walks = (self._walk(row, bound, shaper, context, since, above) for context in self.contexts(row))
-        for pages in lanes.in_order(walks, self.source.concurrency, self.look):
-            for records in pages:
-                yield from (parents.facts(record, wanted, above[0]) for record in records)
+        for pieces in lanes.in_order(walks, self.source.concurrency, self.look, Piece.weight):
+            for piece in pieces:
+                yield from (parents.facts(record, wanted, above[0]) for record in piece.rows)
             above.popleft()
 
     def _walk(
@@ -86,31 +86,33 @@ class Families:
         above: Context,
         bounds: Bound | None,
         families: deque[str],
-    ) -> Callable[[], Iterator[list[dict[str, Any]]]]:
+    ) -> Callable[[], Iterator[Piece]]:
         families.append(above.key)
         since = bounds.of(above.key) if bounds else None
         values = {**self.config, **above.params}
         reading = Reading(self.sender, self.source, row, shaper, bound, values, above.columns)
 
-        def pages() -> Iterator[list[dict[str, Any]]]:
+        def pages() -> Iterator[Piece]:
             for page in walk.pages(self.sender, row, reading.request(Span(since)), parent=above.params):
                 records = shaper.rows(page.records, above.columns)
                 seen = bookmarks.seen(bound, records, row.name) if bound else None
                 pairs = zip(records, page.records, strict=True)
                 wanted = [one for one, record in pairs if conditions.wanted(row, record)]
-                yield [one for one in wanted if not bound or since is None or _moved(bound, one, since)]
+                moved = [one for one in wanted if not bound or since is None or _moved(bound, one, since)]
+                yield Piece(moved, {}, size_bytes=page.size_bytes)
                 if bound and seen and since is not None and _over(bound, seen, since):
                     return
 
-        def own_pages() -> Iterator[list[dict[str, Any]]]:
+        def own_pages() -> Iterator[Piece]:
             call = ReadCall(row, self.sender.send, since, above.params, self.config, self.source)
-            yield from (shaper.rows(records, above.columns) for records in own.called(call))
+            for records, size in own.called(call):
+                yield Piece(shaper.rows(records, above.columns), {}, size_bytes=size)
 
-        def windows() -> Iterator[list[dict[str, Any]]]:
+        def windows() -> Iterator[Piece]:
             mark = bound or row.bookmarks[0]
             marks = Marks(replace(mark, lookback_s=0), {}, row.name, self.now, since or self.start_date)
             steps = replace(reading, bookmark=mark).pieces(Windows(marks, row.window.days if row.window else 0))
-            yield from _once(row, (piece.rows for piece in steps))
+            yield from _once(row, steps)
 
         return own_pages if row.read else windows if row.window else pages
 
@@ -138,12 +140,12 @@ def _context(child: Endpoint, parent: Parent, bound: Bookmark | None, found: Fac
     return Context(params, columns, value, found[parents.FAMILY])
 
 
-def _once(row: Endpoint, pages: Iterable[Sequence[Mapping[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+def _once(row: Endpoint, pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Yield each row once: a window that was halved is read again."""
     met: set[tuple[Any, ...]] = set()
-    for page in pages:
-        keyed = {tuple(one.get(key) for key in row.keys) if row.keys else (id(one),): one for one in page}
-        yield [dict(one) for key, one in keyed.items() if key not in met]
+    for piece in pieces:
+        keyed = {tuple(one.get(key) for key in row.keys) if row.keys else (id(one),): one for one in piece.rows}
+        yield replace(piece, rows=[one for key, one in keyed.items() if key not in met])
         met.update(keyed)
 
 

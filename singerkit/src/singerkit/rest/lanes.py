@@ -1,6 +1,7 @@
 """Many walks at once, their pages in the order of the walks: fetched ahead in threads, given one by one.
 
-Takes functions that yield pages; gives pages. Refuses to hold more than a few pages of each walk in memory.
+Takes functions that yield pages; gives pages. Refuses to let more than a stated number of rows and bytes wait for its
+reader, beside the pages that are under way.
 """
 
 from __future__ import annotations
@@ -14,117 +15,158 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-PAGES_AHEAD = 2  # of each walk: one is written while the next is fetched
+ROWS_AHEAD = 5_000
+BYTES_AHEAD = 32 << 20  # of JSON text: as objects in memory it is about six times as much
+_PAGES_AHEAD = 2  # of the walk that is read, however much waits of others: one is written while the next is fetched
 _LOOK_S = 0.2  # how often a waiting main thread looks whether a signal came
 
 
 class _Lane(Generic[T]):
-    """One walk in one thread: a short queue of pages, closed by its end, its error or its reader."""
+    """One walk: its pages that wait, with their weights, and how it ended."""
 
     def __init__(self, walk: Callable[[], Iterator[T]]) -> None:
         self.walk = walk
-        self.pages: deque[T] = deque()
-        self.changed = threading.Condition()
-        self.ended = self.dropped = False
+        self.pages: deque[tuple[T, int, int]] = deque()
+        self.ended = False
         self.error: BaseException | None = None
 
-    def run(self) -> None:
-        """Fetch pages until the end, waiting while the reader has enough."""
-        try:
-            for page in self.walk():
-                with self.changed:
-                    self.changed.wait_for(lambda: len(self.pages) < PAGES_AHEAD or self.dropped)
-                    if self.dropped:
-                        return
-                    self.pages.append(page)
-                    self.changed.notify_all()
-        except BaseException as error:  # noqa: BLE001  # it is raised again where the pages are read
-            self.error = error
-        finally:
-            with self.changed:
-                self.ended = True
-                self.changed.notify_all()
 
-    def read(self, look: Callable[[], None]) -> Iterator[T]:
-        """Yield the pages as they come; raise the walk's error where it ended in one."""
-        while True:
-            with self.changed:
-                while not (self.pages or self.ended):
-                    look()
-                    self.changed.wait(_LOOK_S)
-                if not self.pages:
-                    break
-                page = self.pages.popleft()
-                self.changed.notify_all()
-            yield page
-        if self.error is not None:
-            raise self.error
-        if self.dropped:  # its pages are not all here: an end would look like the walk's own
-            raise RuntimeError("a dropped walk was read on")
+class _Crew(Generic[T]):
+    """Threads that run lanes in their order; daemons, so that a server that never answers cannot hold the process.
 
-    def drop(self) -> None:
-        """Tell the thread that nobody reads on."""
-        with self.changed:
-            self.dropped = self.ended = True
-            self.changed.notify_all()
+    The first lane is the one that is read. It was begun before all others, and always has room for a page: so the
+    others may wait for room without an end, and nobody waits for them.
+    """
 
-
-class _Crew:
-    """Threads that run lanes as they come; daemons, so that a server that never answers cannot hold the process."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self.work: deque[_Lane[object]] = deque()
+    def __init__(self, size: int, weigh: Callable[[T], tuple[int, int]]) -> None:
+        self.size, self.weigh = size, weigh
         self.changed = threading.Condition()
+        self.lanes: deque[_Lane[T]] = deque()
+        self.unbegun: deque[_Lane[T]] = deque()
+        self.rows = self.bytes = 0
+        self.threads = self.idle = 0
         self.closed = False
-        self.threads = 0
-        self.idle = 0
 
-    def give(self, lane: _Lane[object]) -> None:
+    def wants(self) -> bool:
+        """Return whether another lane is of use: threads find one when they come to the end of theirs."""
         with self.changed:
-            self.work.append(lane)
-            if self.idle < len(self.work) and self.threads < self.size:
+            return not self.lanes or (len(self.unbegun) < self.size and self._has_room())
+
+    def give(self, lane: _Lane[T]) -> None:
+        """Add a lane behind the others."""
+        with self.changed:
+            self.lanes.append(lane)
+            if lane.ended:
+                return
+            self.unbegun.append(lane)
+            if self.idle < len(self.unbegun) and self.threads < self.size:
                 self.threads += 1
                 threading.Thread(target=self._run, daemon=True, name="singerkit-walk").start()
-            self.changed.notify()
+            self.changed.notify_all()
+
+    def read(self, look: Callable[[], None], more: Callable[[], None]) -> Iterator[T]:
+        """Yield the pages of the first lane as they come, and give up that lane; raise the error that it ended in."""
+        lane = self.lanes[0]
+        while True:
+            more()
+            with self.changed:
+                if self.closed:  # the pages are not all here: an end would look like the walk's own
+                    raise RuntimeError("a dropped walk was read on")
+                if lane.pages:
+                    page, rows, size = lane.pages.popleft()
+                    self._hold(-rows, -size)
+                elif lane.ended:
+                    break
+                else:
+                    look()
+                    self.changed.wait(_LOOK_S)
+                    continue
+            yield page
+        if lane.error is not None:
+            raise lane.error
+        with self.changed:
+            self.lanes.popleft()
+            self.changed.notify_all()
 
     def close(self) -> None:
+        """Tell the threads that nobody reads on."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()
 
     def _run(self) -> None:
-        while True:
+        while (lane := self._next()) is not None:
+            try:
+                for page in lane.walk():
+                    if not self._put(lane, page):
+                        return
+            except BaseException as error:  # noqa: BLE001  # it is raised again where the pages are read
+                lane.error = error
             with self.changed:
-                self.idle += 1
-                self.changed.wait_for(lambda: bool(self.work) or self.closed)
-                self.idle -= 1
-                if self.closed:
-                    return
-                lane = self.work.popleft()
-            lane.run()
+                lane.ended = True
+                self.changed.notify_all()
+
+    def _next(self) -> _Lane[T] | None:
+        with self.changed:
+            self.idle += 1
+            self.changed.wait_for(lambda: bool(self.unbegun) or self.closed)
+            self.idle -= 1
+            return None if self.closed else self.unbegun.popleft()
+
+    def _put(self, lane: _Lane[T], page: T) -> bool:
+        """Let a page wait for its reader; return, once there is room for the next, whether it is wanted."""
+        rows, size = self.weigh(page)
+        rows = max(rows, 1)  # a page without rows is a page
+        with self.changed:
+            lane.pages.append((page, rows, size))
+            self._hold(rows, size)
+            self.changed.wait_for(lambda: self.closed or self._has_room() or self._is_due(lane))
+            return not self.closed
+
+    def _hold(self, rows: int, size: int) -> None:
+        self.rows, self.bytes = self.rows + rows, self.bytes + size
+        self.changed.notify_all()
+
+    def _has_room(self) -> bool:
+        return self.rows < ROWS_AHEAD and self.bytes < BYTES_AHEAD
+
+    def _is_due(self, lane: _Lane[T]) -> bool:
+        return lane is self.lanes[0] and len(lane.pages) < _PAGES_AHEAD
 
 
 def in_order(
-    walks: Iterable[Callable[[], Iterator[T]]], at_once: int, look: Callable[[], None] = lambda: None
+    walks: Iterable[Callable[[], Iterator[T]]],
+    at_once: int,
+    look: Callable[[], None] = lambda: None,
+    weigh: Callable[[T], tuple[int, int]] = lambda page: (1, 0),  # noqa: ARG005  # one shape
 ) -> Iterator[Iterator[T]]:
-    """Yield, for each walk in its order, its pages; up to `at_once` walks run ahead of the one being read.
+    """Yield, for each walk in its order, its pages, which are to be read to their end; `at_once` walks run at once.
 
-    `walks` is itself read in the caller's thread. `look` is called while waiting, so that a signal ends the wait.
+    `walks` is itself read in the caller's thread, and an error of it is raised where its next walk would be. `look` is
+    called while waiting, so that a signal ends the wait. `weigh` returns the rows and bytes of a page: no walk goes on
+    while ROWS_AHEAD or BYTES_AHEAD wait, but the one that is read.
     """
-    crew = _Crew(at_once)
-    lanes: deque[_Lane[T]] = deque()
+    crew: _Crew[T] = _Crew(at_once, weigh)
     coming = iter(walks)
+
+    def more() -> None:
+        while crew.wants() and (lane := _next_lane(coming)) is not None:
+            crew.give(lane)
+
     try:
-        while True:
-            while len(lanes) < at_once and (walk := next(coming, None)) is not None:
-                lanes.append(_Lane(walk))
-                crew.give(lanes[-1])  # type: ignore[arg-type]  # a crew runs lanes of anything
-            if not lanes:
-                return
-            yield lanes[0].read(look)
-            lanes.popleft()
+        more()
+        while crew.lanes:
+            yield crew.read(look, more)
+            more()
     finally:
         crew.close()
-        for lane in lanes:
-            lane.drop()
+
+
+def _next_lane(walks: Iterator[Callable[[], Iterator[T]]]) -> _Lane[T] | None:
+    lane: _Lane[T] = _Lane(lambda: iter(()))
+    try:
+        walk = next(walks, None)
+    except Exception as error:  # noqa: BLE001  # it is raised again in its place, behind the lanes that are there
+        lane.error, lane.ended = error, True
+        return lane
+    return None if walk is None else _Lane(walk)

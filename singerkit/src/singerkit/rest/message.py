@@ -78,6 +78,8 @@ class Answer:
     body: Any = None
     text: str = ""
     records: list[Any] = field(default_factory=list)
+    size_bytes: int = 0
+    """Length of the body, as the text that it was decoded from."""
 
 
 def origin(url: str) -> tuple[str, str, int | None]:

@@ -31,8 +31,8 @@ class _Sender:
         return self.ask(request, sending)
 
 
-def called(call: ReadCall) -> Iterator[list[dict[str, Any]]]:
-    """Call the function of a row; what it yields, dicts, lists or Arrow tables, comes as lists of records."""
+def called(call: ReadCall) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Call the function of a row; what it yields comes as lists of records, each with its bytes of JSON."""
     from singerkit.arrow.tables import gathered
 
     module, _, name = (call.endpoint.read or "").partition(":")

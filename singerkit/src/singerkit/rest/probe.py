@@ -113,7 +113,7 @@ class Probe:
         shaper, values, span = Shaper(asked), {**self.tap.values, **context.params}, self._span(asked, mark, {})
         if asked.read is not None:
             call = ReadCall(asked, sender.send, span.since, context.params, values, self.source)
-            for records in own.called(call):
+            for records, _ in own.called(call):
                 yield shaper.rows(records, context.columns)
             return
         reading = Reading(sender, self.source, asked, shaper, mark, values, context.columns)

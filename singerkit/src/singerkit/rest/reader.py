@@ -88,7 +88,7 @@ class Reader:
         own_walk = self._own_walk(whole=steps.is_whole())
         walk = partial(self._pieces, Context(), steps)
         try:
-            for piece in chain.from_iterable(in_order([walk], 1, self.run.client.look)):
+            for piece in chain.from_iterable(in_order([walk], 1, self.run.client.look, Piece.weight)):
                 came = True
                 if piece.rows:
                     own_walk.met(piece.rows, Context().key)
@@ -108,7 +108,8 @@ class Reader:
         ahead: deque[Context] = deque()
         walks = (self._child(context, family, ahead) for context in contexts)
         told = 0
-        for place, pieces in enumerate(in_order(walks, self.run.source.concurrency, self.run.client.look)):
+        lanes = in_order(walks, self.run.source.concurrency, self.run.client.look, Piece.weight)
+        for place, pieces in enumerate(lanes):
             for piece in pieces:
                 if piece.rows:
                     own_walk.met(piece.rows, ahead[0].key)
@@ -176,10 +177,10 @@ class Reader:
         run = self.run
         for span in steps.spans():
             call = ReadCall(self.endpoint, run.client.send, span.since, context.params, run.values, run.source)
-            for records in own.called(call):
+            for records, size in own.called(call):
                 rows = shaper.rows(records, context.columns)
                 steps.saw(bookmarks.seen(self.mark, rows, self.endpoint.name) if self.mark else bookmarks.Seen(), None)
-                yield Piece(rows, steps.state())
+                yield Piece(rows, steps.state(), size_bytes=size)
         yield Piece((), steps.finished(), final=True)
 
 

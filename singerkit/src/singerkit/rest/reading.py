@@ -29,6 +29,12 @@ class Piece:
     rows: Sequence[Mapping[str, Any]]
     state: Mapping[str, Any]
     final: bool = False
+    size_bytes: int = 0
+    """Length of the answer that the rows come from."""
+
+    def weight(self) -> tuple[int, int]:
+        """Return the rows and bytes that wait for their reader with this piece."""
+        return len(self.rows), self.size_bytes
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,8 @@ class Reading:
                 progress.saw(seen, page.following)
             if capped:
                 progress.capped(span)
-            yield Piece(self._new(self._wanted(page.records[passed:], rows), span), progress.state())
+            new = self._new(self._wanted(page.records[passed:], rows), span)
+            yield Piece(new, progress.state(), size_bytes=page.size_bytes)
             passed = 0
             if cut:
                 raise CappedError(ENOUGH if progress.state() != before else STUCK)

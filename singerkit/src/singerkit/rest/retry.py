@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from singerkit.rest.clock import date_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -57,7 +59,11 @@ def wait_for(
 
 
 def asked_wait(policy: Policy, headers: Mapping[str, str], now: datetime) -> float | None:
-    """Return the seconds that an answer asks us to wait, by Retry-After or by a reset header, or None."""
+    """Return the seconds that an answer asks us to wait, by Retry-After or by a reset header, or None.
+
+    Its dates are by its server's clock, which it may tell; `now` is the time where it does not.
+    """
+    now = date_of(headers) or now
     if (value := headers.get("retry-after")) and (wait := _seconds_or_date(value, now)) is not None:
         return wait
     left = remaining(policy, headers)
@@ -67,7 +73,7 @@ def asked_wait(policy: Policy, headers: Mapping[str, str], now: datetime) -> flo
 def pause_before_wall(policy: Policy, headers: Mapping[str, str], now: datetime) -> float | None:
     """Return how long to hold all requests because the quota is used up, or None while there is some left."""
     left = remaining(policy, headers)
-    return _until_reset(policy, headers, now) if left is not None and left <= 0 else None
+    return _until_reset(policy, headers, date_of(headers) or now) if left is not None and left <= 0 else None
 
 
 def remaining(policy: Policy, headers: Mapping[str, str]) -> float | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
@@ -54,7 +55,7 @@ class Exchange:
 
 
 class Transport:
-    """Pooled connections with a timeout on each; safe to use from many threads."""
+    """Pooled connections with a timeout on each, a request on each at most; safe to use from many threads."""
 
     def __init__(
         self, *, guard: HostGuard | None, timeout_s: float, connections: int, unchanged: Unchanged | None = None
@@ -62,6 +63,7 @@ class Transport:
         self.unchanged = unchanged
         self.timeout_s = timeout_s
         self.session = _session(guard, connections)
+        self.under_way = threading.BoundedSemaphore(connections)
         self.proxies = functools.cache(_proxies)
         self.decoder = msgspec.json.Decoder(float_hook=Decimal)  # the literal's digits, not a double's
 
@@ -72,8 +74,9 @@ class Transport:
             for _ in range(_REDIRECTS):
                 sent = sign(at)
                 kept = self.unchanged.find(sent) if self.unchanged and sent.method == "GET" else None
-                response = self._transmit(_asking_for_news(sent, kept))
-                content: bytes = response.raw.read(decode_content=True)  # requests would read in pieces of 10 kB
+                with self.under_way:  # parents and children are walked side by side, each by as many threads
+                    response = self._transmit(_asking_for_news(sent, kept))
+                    content: bytes = response.raw.read(decode_content=True)  # requests would read in pieces of 10 kB
                 if kept and response.status_code == _NOT_MODIFIED:
                     return self._as_before(kept, response, sent)
                 if response.status_code not in _REDIRECTING or "location" not in response.headers:
@@ -91,7 +94,8 @@ class Transport:
         if self.unchanged:
             self.unchanged.used()
         headers = {**kept.headers, **{name.lower(): value for name, value in response.headers.items()}}
-        return Exchange(Answer(200, headers, self.decoder.decode(kept.body) if kept.body.strip() else None), sent)
+        body = self.decoder.decode(kept.body) if kept.body.strip() else None
+        return Exchange(Answer(200, headers, body, size_bytes=len(kept.body)), sent)
 
     def _transmit(self, request: Request) -> requests.Response:
         form = request.headers.get("Content-Type", "").startswith("application/x-www-form")
@@ -119,7 +123,8 @@ class Transport:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             why = "its answer is not JSON, or is cut" if good else ""
             return Answer(response.status_code, headers, None, _text(content)), why
-        return Answer(response.status_code, headers, body, "" if good else _text(content)), ""
+        text = "" if good else _text(content)
+        return Answer(response.status_code, headers, body, text, size_bytes=len(content)), ""
 
 
 def _asking_for_news(request: Request, kept: Kept | None) -> Request:

@@ -45,6 +45,7 @@ class Page:
     records: list[dict[str, Any]]
     following: Request | None
     body: Any
+    size_bytes: int = 0
 
 
 def sending(endpoint: Endpoint) -> Sending:
@@ -75,7 +76,7 @@ def pages(
             logger.warning("page cap reached stream=%s parent=%s pages=%d", endpoint.name, dict(parent or {}), number)
             following = None
         logger.debug("page read stream=%s page=%d records=%d", endpoint.name, number, len(answer.records))
-        yield Page(endpoint.pages.unseen(shown, answer.records), following, answer.body)
+        yield Page(endpoint.pages.unseen(shown, answer.records), following, answer.body, answer.size_bytes)
         shown = answer.records
         at = following
 

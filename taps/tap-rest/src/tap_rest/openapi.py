@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from singerkit.errors import SettingsError
 from tap_rest import evidence
 from tap_rest.proposal import Proposal
+from tap_rest.sizes import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _DEPTH = 6  # how deep a schema is followed: some describe themselves
 _ENVELOPES = 2  # how deep the list of records is looked for
 _KEPT = ("type", "format", "description", "enum", "properties", "items")
-_SIZES = ("per_page", "page_size", "pageSize", "limit", "size", "count")
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def _keys(proposal: Proposal, schema: Mapping[str, Any]) -> None:
 
 def _sized(document: Document, query: Mapping[str, Any]) -> dict[str, Any]:
     """Return the words of the page size; a documented maximum is asked for, fewer requests being kinder."""
-    name = next((name for name in _SIZES if name in query), None)
+    name = next((name for name in NAMES if name in query), None)
     if name is None:
         return {}
     most = document.resolved(query[name].get("schema", query[name])).get("maximum")
