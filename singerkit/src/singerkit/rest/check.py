@@ -88,7 +88,10 @@ def _keys_and_partition(row: Endpoint) -> Iterator[str]:
 
 def _placeholders(row: Endpoint, rows: Mapping[str, Endpoint], settings: Collection[str]) -> Iterator[str]:  # noqa: ARG001  # one shape
     given = {*settings, *(name for parent in row.parents for name in parent.params)}
-    for name in sorted({*fill.names([row.path, row.params, row.body, row.headers])} - given):
+    handed = {*row.lifted, *(column for parent in row.parents for column in parent.columns)} if row.inside else set()
+    asked = {*fill.names([row.path, row.params, row.body, row.headers])} - given
+    asked |= {*fill.names(row.inside.rest)} - given - handed if row.inside else set()
+    for name in sorted(asked):
         yield f"{{{name}}} is neither a setting nor a parameter of a parent{_near(name, given)}"
 
 
@@ -99,6 +102,8 @@ def _parents(row: Endpoint, rows: Mapping[str, Endpoint], settings: Collection[s
         above = rows.get(parent.stream)
         if above is None:
             yield f"parent {parent.stream} is unknown{_near(parent.stream, rows)}"
+        elif above.inside is not None:
+            yield f"parent {parent.stream} has its rows inside of records, and cannot have children"
         elif _reaches(above, row.name, rows, set()):
             yield f"parent {parent.stream} is its own descendant"
         elif parent.changed_by and above.bookmark(parent.changed_by) is None:
@@ -117,6 +122,8 @@ def _paths(row: Endpoint, rows: Mapping[str, Endpoint], settings: Collection[str
         row.records,
         *(getattr(pages, name, None) for name in ("path", "more", "total", "total_pages", "page_info")),
     ]
+    within = row.inside
+    paths += [within.path, within.more, *within.lifted.values()] if within else []
     paths += [rule.body for rule in row.rules] + [one.field for one in row.only_if] + [*row.lifted.values()]
     paths += [path for parent in row.parents for path in parent.params.values()]
     yield from _fails(selector.matches, [path for path in paths if path], "is no JSONPath")

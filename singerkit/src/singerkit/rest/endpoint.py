@@ -84,6 +84,26 @@ class Window:
     """JSONPath of the number of results: with it, a capped window is halved before any of its records is written."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inside:
+    """The rows are a list inside of each record: many parents come with one request, each with its children.
+
+    Bookmark, `lifted` and the pages are the record's; keys, conditions, renames and drops are the rows'. A row has the
+    columns that are lifted from its record.
+    """
+
+    path: str
+    """JSONPath of the list in the record."""
+    lifted: Mapping[str, str] = field(default_factory=dict)
+    """Columns that repeat a field from inside the row, where it is there: `{"commit_id": "commit.oid"}`."""
+    more: str | None = None
+    """JSONPath of flags in the record: where one of them is true, the list is not whole."""
+    rest: str | None = None
+    """Path of the request for the whole list of such a record; `{names}` are settings and columns of the record."""
+    pages: Pages = field(default_factory=Single)
+    """How one page of that list leads to the next."""
+
+
 Read = Callable[["ReadCall"], Iterator[Any]]
 """A function of reads.py: yields dicts, lists of dicts or Arrow tables."""
 
@@ -127,6 +147,10 @@ class Endpoint:
     """Conditions on a record; where one does not hold, it is no row of this stream."""
     lifted: Mapping[str, str] = field(default_factory=dict)
     """Columns that repeat a field from inside the record, for keys and bookmarks: `{"committed_at": "commit.date"}`."""
+    inside: Inside | None = None
+    """The rows are not the records, but lists inside of them."""
+    integers: tuple[str, ...] = ()
+    """Columns of whole numbers that the vendor writes as texts."""
     keys: tuple[str, ...] = ()
     """The columns that name a record; a child's contain its parent's."""
     own_keys: bool = False
@@ -201,4 +225,4 @@ class Source:
     """How long a place inside a walk stays good; vendors' cursors expire."""
 
 
-__all__ = ["Condition", "Endpoint", "Parent", "Partition", "Place", "Read", "ReadCall", "Source", "Window"]
+__all__ = ["Condition", "Endpoint", "Inside", "Parent", "Partition", "Place", "Read", "ReadCall", "Source", "Window"]

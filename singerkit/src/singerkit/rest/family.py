@@ -73,8 +73,11 @@ class FamilyState:
         self.began: str = state.get("began", now.isoformat()) if self.after else now.isoformat()
         self.high: Any = state.get("high") if self.after and same else None
         self.limit = limit if bookmark is not None and bookmark.type in {"datetime", "date"} else None
-        self.crowded = self.everyone is not None or (bookmark is not None and bookmark.of_parent)
+        self.crowded = self.everyone is not None or (same and self.after is not None)  # it was, where the run was cut
+        self.crowded = self.crowded or (bookmark is not None and bookmark.of_parent)
         self.old_parents = dict(self.known)
+        self.halves: dict[str, Mapping[str, Any]] = dict(state.get("halves", {})) if same else {}
+        """How far the walks of parents came that were cut before their end."""
         self.met: set[str] = set()
         self.bound: Any = state.get("changed")
         self.changed: dict[str, Any] = {}
@@ -82,14 +85,20 @@ class FamilyState:
     def of(self, key: str) -> dict[str, Any]:
         """Return the STATE that one parent's walk begins with."""
         value = self.old_parents.get(key, self.everyone)
-        if self.bookmark is None or value is None:
-            return {}
-        return {"replication_key": self.bookmark.field, "replication_key_value": value}
+        held = self.halves.get(key) or ({} if value is None else {"replication_key_value": value})
+        return {"replication_key": self.bookmark.field, **held} if self.bookmark and held else {}
+
+    def reached(self, context: Context, state: Mapping[str, Any]) -> None:
+        """Take note of how far a parent's walk came whose rows so far are all written."""
+        told = {name: value for name, value in state.items() if name != "replication_key"}
+        if told and state != self.of(context.key):
+            self.halves[context.key] = told
 
     def done(self, context: Context, finished: Mapping[str, Any]) -> None:
         """Take note of a parent whose rows are all written."""
         self.after = context.key
         self.way.pass_by(context.key)
+        self.halves.pop(context.key, None)
         if context.changed is not None:
             before = self.changed.get(context.family, context.changed)
             self.changed[context.family] = max(before, context.changed)
@@ -109,8 +118,8 @@ class FamilyState:
         """Return the bookmarks of the parents done so far; the old ones stay for the others."""
         placed = self.after and (self.crowded or not self.bookmark)
         place = {"after": self.after, "way": self.way.text, "began": self.began} if placed else {}
-        parents = dict(self.known)  # a copy: this STATE may be written when more parents are done
-        return self._named(parents=parents, **{"global": self.everyone}, high=self.high if place else None, **place)
+        copies = {"parents": dict(self.known), "halves": dict(self.halves)}  # it may be written when more are done
+        return self._named(**copies, **{"global": self.everyone}, high=self.high if place else None, **place)
 
     def finished(self, *, pruned: bool, behind_s: float = 0) -> dict[str, Any]:
         """Return the bookmarks after the last parent; `pruned` forgets parents that are gone.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from singerkit.rest.endpoint import Endpoint
 
 _HUMPS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 def snake(name: str) -> str:
@@ -36,6 +37,11 @@ def without(value: Any, path: Sequence[str]) -> Any:
     return {key: one for key, one in value.items() if key != name}
 
 
+def _whole(text: str) -> int | str:
+    """Return the whole number that a text is; any other text stays as it is, for the loader to judge."""
+    return int(text) if _INTEGER.fullmatch(text) else text
+
+
 class Shaper:
     """Makes rows of one stream; remembers what it did with a set of field names, since records repeat them."""
 
@@ -45,20 +51,36 @@ class Shaper:
         self.lifted = [(column, selector.matches(path)) for column, path in endpoint.lifted.items()]
         self.deep = [path.split(".") for path in endpoint.drop if "." in path]
         self.renaming = bool(endpoint.renames or endpoint.snake_case or endpoint.drop)
+        inside = endpoint.inside
+        self.within = [(column, selector.matches(path)) for column, path in (inside.lifted if inside else {}).items()]
+        self.handed = (*endpoint.lifted, *(column for parent in endpoint.parents for column in parent.columns))
         self.known: dict[tuple[str, ...], list[tuple[str, str]]] = {}
         self.fine: set[tuple[str, ...]] = set()
         self.undeclared: set[str] = set()
 
     def rows(self, records: list[dict[str, Any]], parent: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Return the rows of a page; a record that is fine as it is is not copied."""
+        """Return the rows of a page, or what holds them; a record that is fine as it is is not copied."""
         if self.lifted:
             records = [{**record, **self._lifted(record)} for record in records]
+        if self.endpoint.inside is not None:
+            return [{**record, **parent} for record in records]
+        return self._finished(records, parent)
+
+    def opened(self, found: list[dict[str, Any]], record: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return the rows of a list inside of a record, with the columns that they get from it."""
+        for column, find in self.within:
+            found = [{**one, column: values[0]} if (values := find(one)) else one for one in found]
+        return self._finished(found, {name: record[name] for name in self.handed if name in record})
+
+    def _finished(self, records: list[dict[str, Any]], parent: Mapping[str, Any]) -> list[dict[str, Any]]:
         for path in self.deep:
             records = [without(record, path) for record in records]
         if self.renaming:
             records = [self._renamed(record) for record in records]
         if parent:
             records = [{**record, **parent} for record in records]
+        for name in self.endpoint.integers:
+            records = [{**one, name: _whole(one[name])} if isinstance(one.get(name), str) else one for one in records]
         if self.columns is None:
             return records
         fine = self.fine  # a set of tuples: twice as fast as comparing the names of each record with the columns

@@ -60,6 +60,7 @@ ROWS: tuple[type, ...] = (
     endpoint.Endpoint,
     bookmarks.Bookmark,
     endpoint.Parent,
+    endpoint.Inside,
     endpoint.Condition,
     rules.Rule,
     endpoint.Window,

@@ -23,6 +23,7 @@ _UNFINISHED = (
     "earliest",
     "high",
     "resume",
+    "fingerprint",
 )
 """What an unfinished run left: it lies after the place that is gone back to, and is read again with the rest."""
 

@@ -45,28 +45,46 @@ class Mirror:
 
     def records_at(self, path: str) -> list[dict[str, Any]]:
         """Return the records at a path; keys that are promised to be unique everywhere are so."""
-        rows = self.records()
+        rows = self.rows()
         if self.endpoint.own_keys:
             salt = zlib.crc32(path.encode()) % 10_000 * 10
             for key in self.endpoint.keys:
-                at = self.endpoint.lifted.get(key, key)
+                at = self.places.get(key, key)
                 for row in rows:
                     value = selector.value(at, row)
                     put(row, at, value + salt if isinstance(value, int) else f"{value}-{salt}")
-        return rows
+        found = [self.holding(row, number) for number, row in enumerate(rows, 1)]
+        return found[::-1] if any(mark.order == "desc" for mark in self.endpoint.bookmarks[:1]) else found
 
-    def records(self) -> list[dict[str, Any]]:
-        """Return records by the schema; without the columns that come from the parent, named as the vendor does."""
-        given = {column for parent in self.endpoint.parents for column in parent.columns} | {*self.endpoint.lifted}
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Columns that stand elsewhere in a row, each with its path there."""
+        return self.endpoint.inside.lifted if self.endpoint.inside else self.endpoint.lifted
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return rows by the schema; without the columns that come from above, named as the vendor does."""
+        above = {column for parent in self.endpoint.parents for column in parent.columns}
+        given = above | {*self.endpoint.lifted, *self.places}
         back = {new: old for old, new in self.endpoint.renames.items()}
         names = {n: p for n, p in self.schema["properties"].items() if n not in given or n in self.endpoint.keys}
         rows = [{back.get(n, n): sample(p, k, n) for n, p in names.items()} for k in range(1, ROWS + 1)]
-        for column, path in self.endpoint.lifted.items():
-            for number, row in enumerate(rows, 1):
-                put(row, path, sample(self.schema["properties"][column], number, column))
-        if self.endpoint.keys and {*self.endpoint.keys} <= given:
+        self._put(rows, self.places)
+        if self.endpoint.keys and {*self.endpoint.keys} <= above:
             return rows[:1]  # the parent is the key: it has one such record
-        return rows[::-1] if any(mark.order == "desc" for mark in self.endpoint.bookmarks[:1]) else rows
+        return rows
+
+    def holding(self, row: dict[str, Any], number: int) -> dict[str, Any]:
+        """Return the record that a row is, or the one that it is inside of."""
+        if self.endpoint.inside is None:
+            return row
+        record: dict[str, Any] = {}
+        self._put([record], self.endpoint.lifted, number)
+        return dict(put(record, self.endpoint.inside.path, [row]))
+
+    def _put(self, rows: list[dict[str, Any]], places: Mapping[str, str], first: int = 1) -> None:
+        for column, path in places.items():
+            for number, row in enumerate(rows, first):
+                put(row, path, sample(self.schema["properties"][column], number, column))
 
     def answer(self, asked: Asked) -> Reply:
         """Return one page in the row's own style."""
