@@ -92,7 +92,7 @@ def _placeholders(row: Endpoint, rows: Mapping[str, Endpoint], settings: Collect
     asked = {*fill.names([row.path, row.params, row.body, row.headers])} - given
     asked |= {*fill.names(row.inside.rest)} - given - handed if row.inside else set()
     for name in sorted(asked):
-        yield f"{{{name}}} is neither a setting nor a parameter of a parent{_near(name, given)}"
+        yield f"{{{name}}} is neither a setting nor a parameter of a parent{_near(name, given | handed)}"
 
 
 def _parents(row: Endpoint, rows: Mapping[str, Endpoint], settings: Collection[str]) -> Iterator[str]:  # noqa: ARG001  # one shape

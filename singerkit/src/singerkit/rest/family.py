@@ -91,7 +91,7 @@ class FamilyState:
     def reached(self, context: Context, state: Mapping[str, Any]) -> None:
         """Take note of how far a parent's walk came whose rows so far are all written."""
         told = {name: value for name, value in state.items() if name != "replication_key"}
-        if told and state != self.of(context.key):
+        if self.bookmark is not None and told and state != self.of(context.key):
             self.halves[context.key] = told
 
     def done(self, context: Context, finished: Mapping[str, Any]) -> None:

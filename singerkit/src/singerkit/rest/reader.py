@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Item = Rows | Mapping[str, Any]
     """Rows, or the bookmark that a STATE may hold once all rows before it are written."""
 
-_SHARE_OF_PARENTS = 20  # a STATE holds all parents: one for each 5 % of them keeps its traffic linear
+_SHARE_OF_PARENTS = 20  # a STATE holds all parents: one for as many pages as 5 % of them keeps its traffic linear
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +77,9 @@ class Reader:
                 left -= item.num_rows
             yield item
 
+    @cached_property
     def fingerprint(self) -> str:
-        """Return what a resumed load must agree in: the first request, with the settings in it."""
+        """What a resumed walk must agree in: the first request, with the settings in it."""
         nameless = {name: "" for parent in self.endpoint.parents for name in parent.params}
         return self._reading(Context(params=nameless)).request(progress.Span()).fingerprint()
 
@@ -96,8 +97,8 @@ class Reader:
                 yield piece.state
             own_walk.ended()
         except SettingsError:
-            if resume and not came:  # the vendor has forgotten the place: the next run is to begin anew
-                yield {}
+            if self.mark is None and resume and not came:
+                yield {}  # the vendor has forgotten the place: the next run is to begin anew
             raise
 
     def _families(self) -> Iterator[Item]:
@@ -107,17 +108,20 @@ class Reader:
         own_walk = self._own_walk(whole=self.mark is None and family.after is None)
         ahead: deque[Context] = deque()
         walks = (self._child(context, family, ahead) for context in contexts)
-        told = 0
+        untold = page = 0
         lanes = in_order(walks, self.run.source.concurrency, self.run.client.look, Piece.weight)
-        for place, pieces in enumerate(lanes):
-            for piece in pieces:
-                if piece.rows:
-                    own_walk.met(piece.rows, ahead[0].key)
-                    yield Rows(piece.rows)
-                if piece.final:
-                    family.done(ahead.popleft(), piece.state)
-            if place - told >= len(family.known) / _SHARE_OF_PARENTS:
-                told = place
+        for piece in chain.from_iterable(lanes):
+            if piece.rows:
+                own_walk.met(piece.rows, ahead[0].key)
+                yield Rows(piece.rows)
+            if piece.final:
+                family.done(ahead.popleft(), piece.state)
+            else:
+                family.reached(ahead[0], piece.state)
+            page = 0 if piece.final else page + 1
+            untold += page != 1  # a parent of one page counts once
+            if untold > len(family.known) / _SHARE_OF_PARENTS:
+                untold = 0
                 yield family.state()
         own_walk.ended()
         yield family.finished(pruned=not bounded, behind_s=self.run.client.clock.behind_s)
@@ -157,7 +161,7 @@ class Reader:
         if self.endpoint.read is not None:
             mark = progress.without_order(mark)  # what a function yields has no promised order
         window = self.endpoint.window.days if self.endpoint.window else None
-        marks = progress.Marks(mark, before, self.endpoint.name, self.run.now, self.run.start_date)
+        marks = progress.Marks(mark, before, self.endpoint.name, self.run.now, self.run.start_date, self.fingerprint)
         return progress.begin(marks, window)
 
     def _reading(self, context: Context) -> Reading:

@@ -6,10 +6,12 @@ Takes a row, a progress and a client; gives rows together with the bookmark that
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from singerkit.checks.guards import ENOUGH, STUCK, CappedError
-from singerkit.rest import bookmarks, conditions, fill, selector, walk
+from singerkit.errors import SettingsError
+from singerkit.rest import bookmarks, conditions, fill, inside, selector, walk
 from singerkit.rest.bookmarks import Bookmark, Seen
 
 if TYPE_CHECKING:
@@ -66,7 +68,11 @@ class Reading:
     def pieces(self, progress: Progress) -> Iterator[Piece]:
         """Yield the pieces of all spans, then the final one."""
         for span in progress.spans():
-            yield from self._span(span, progress)
+            try:
+                yield from self._span(span, progress)
+            except SettingsError:  # a server may refuse a place that it has forgotten
+                if not progress.forgot():
+                    raise
         yield Piece((), progress.finished(), final=True)
 
     def _span(self, span: Span, progress: Progress) -> Iterator[Piece]:
@@ -89,7 +95,7 @@ class Reading:
                 progress.saw(seen, page.following)
             if capped:
                 progress.capped(span)
-            new = self._new(self._wanted(page.records[passed:], rows), span)
+            new = self.opened(self._new(self._wanted(page.records[passed:], rows), span))
             yield Piece(new, progress.state(), size_bytes=page.size_bytes)
             passed = 0
             if cut:
@@ -108,7 +114,7 @@ class Reading:
 
     def _wanted(self, records: Sequence[Mapping[str, Any]], rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Leave out rows whose records do not meet the row's conditions; the bookmark has seen them."""
-        if not self.endpoint.only_if:
+        if not self.endpoint.only_if or self.endpoint.inside:
             return rows
         pairs = zip(rows, records, strict=False)  # `max_rows` may have cut the rows
         return [row for row, record in pairs if conditions.wanted(self.endpoint, record)]
@@ -120,6 +126,13 @@ class Reading:
             return rows
         read, name = bookmarks.comparable, mark.field
         return [row for row in rows if row.get(name) is None or read(mark.type, row[name]) >= span.since]
+
+    def opened(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Take out the rows that are inside of records."""
+        if self.endpoint.inside is None:
+            return rows
+        found = (inside.opened(self.sender, self.source, self.endpoint, self.shaper, one, self.values) for one in rows)
+        return [*chain.from_iterable(found)]
 
 
 def _edges(bookmark: Bookmark, span: Span) -> Iterator[tuple[str, Any, bool]]:
