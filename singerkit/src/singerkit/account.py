@@ -6,10 +6,10 @@ Takes streams and outputs as they are at work; gives numbers to the report and t
 from __future__ import annotations
 
 import contextlib
-import json
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from singerkit.report import short
 from singerkit.show.progress import Progress, Reached, terminal_of_tap
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 SOURCE, WRITING = "the source", "writing"
-_LONGEST = 1000  # letters of a bookmark in a report: a stream of a thousand parents has one for each
 
 
 class Account:
@@ -90,11 +89,3 @@ class Account:
         size = int(known.get("bytes", 0)) + (getattr(output, "bytes", 0) if output else 0)
         taken = time.monotonic() - self._begun_s
         return Reached(self._stream or "looking at the source", rows, size, taken, self._expected)
-
-
-def short(bookmark: Any) -> Any:
-    """Return a copy of a bookmark for a report; a long one keeps its plain values and the sizes of the others."""
-    copy = json.loads(json.dumps(bookmark, default=str))
-    if not copy or len(json.dumps(copy)) <= _LONGEST:
-        return copy or None
-    return {name: f"({len(value):,})" if isinstance(value, dict | list) else value for name, value in copy.items()}

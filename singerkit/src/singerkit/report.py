@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 Number = int | float
 
 COLUMNS = (
-    *("read", "written", "updated", "deleted", "quarantined", "skipped", "capped"),
+    *("read", "written", "rows", "inserted", "updated", "deleted", "quarantined", "skipped", "capped"),
     *("requests", "retries", "waiting_s", "files", "commits", "bytes", "seconds", "rate", "bottleneck"),
 )
 """The columns of the table, in their order; what is nowhere but 0 has none. JSON says more."""
 
+_LONGEST = 1000  # letters of a bookmark in a report: a stream of a thousand parents has one for each
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -82,14 +83,18 @@ class Report:
         if not self.streams:
             return []
         rows = {stream: self._row(stream) for stream in sorted(self.streams)}
-        known = {"read", *(name for row in rows.values() for name, count in row.items() if count)}
-        names = [name for name in COLUMNS if name in known]
+        known = {name for row in rows.values() for name, count in row.items() if count}
+        always = {name for row in rows.values() for name in row} & {"read", "rows"}
+        names = [name for name in COLUMNS if name in known | always]
         cells = [[stream, *(row.get(name) for name in names)] for stream, row in rows.items()]
         return [*table(["stream", *names], cells, grouped=True)]
 
     def lines(self) -> Iterator[str]:
-        """Yield the table, and below it the warnings that came more than once."""
+        """Yield the table, and below it where the time went, and the warnings that came more than once."""
         yield from self.table()
+        if times := self._times[""]:
+            parts = sorted(times.items(), key=lambda part: -part[1])
+            yield "time went to " + ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in parts)
         yield from (f"{count:,} times: {sample}" for sample, count in self.warned.counts() if count > 1)
 
     def as_json(self, outcome: str) -> dict[str, Any]:
@@ -124,6 +129,14 @@ class Report:
         if longest := _longest(self._times[stream]):
             row["bottleneck"] = longest
         return row
+
+
+def short(bookmark: Any) -> Any:
+    """Return a copy of a bookmark for a report; a long one keeps its plain values and the sizes of the others."""
+    copy = json.loads(json.dumps(bookmark, default=str))
+    if not copy or len(json.dumps(copy)) <= _LONGEST:
+        return copy or None
+    return {name: f"({len(value):,})" if isinstance(value, dict | list) else value for name, value in copy.items()}
 
 
 def _longest(times: Mapping[str, float]) -> str | None:

@@ -57,6 +57,8 @@ def run(plugin: str, argv: Sequence[str]) -> int:
             command.invoke(context)
     except click.exceptions.Exit as end:
         return end.exit_code
+    except SystemExit as end:  # how singer-sdk ends `--about` of a target
+        return end.code if isinstance(end.code, int) else 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # the one place where every error ends
         return _ended_by(error, cls.logger)
     return 0
@@ -74,11 +76,22 @@ def _ended_by(error: BaseException, logger: logging.Logger) -> int:
         case click.exceptions.Abort() | KeyboardInterrupt():
             return 128 + signal.SIGINT
         case BrokenPipeError():
-            logger.error("the reader of this output has gone; see its own message")
+            logger.error("%s", outcome_of(error))
             return _BROKEN_PIPE
         case _:
             logger.error("a bug of ours ended the run; please report it with these lines", exc_info=error)
             return 1
+
+
+def outcome_of(error: BaseException) -> str:
+    """Return what ended a run, for its report; of a bug only the kind, since its text may hold anything."""
+    match error:
+        case SingerkitError():
+            return str(error)
+        case BrokenPipeError():
+            return "the reader of this output has gone; see its own message"
+        case _:
+            return f"a bug: {type(error).__name__}"
 
 
 class Shell:

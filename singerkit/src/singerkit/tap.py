@@ -6,11 +6,15 @@ failed.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import shutil
+import sys
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+import click
 import singer_sdk
 from singer_sdk.plugin_base import BaseSingerWriter, PluginBase
 
@@ -19,13 +23,13 @@ from singerkit.checks.guards import guarded
 from singerkit.errors import SettingsError, SingerkitError, StreamsFailedError
 from singerkit.report import Report
 from singerkit.runs import new_run_id
-from singerkit.shell import Shell
+from singerkit.settings.secrets import guarded_stdout
+from singerkit.shell import Shell, outcome_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import IO
 
-    import click
     from singer_sdk.singerlib import CatalogEntry
 
     from singerkit.checks.run import Step
@@ -75,7 +79,19 @@ class ArrowTap(Shell, singer_sdk.Tap):
         from singerkit.checks.verbs import report_check
         from singerkit.verbs import given
 
-        ctx.exit(report_check(given(ctx, cls)))
+        with guarded_stdout():
+            code = report_check(given(ctx, cls))
+        ctx.exit(code)
+
+    def run_discovery(self) -> str:
+        """Print what there is, and return the catalog: a table where a person reads it, else JSON."""
+        if not sys.stdout.isatty():
+            return super().run_discovery()
+        from singerkit.show.streams import stream_table
+
+        for line in stream_table(self.catalog_dict, shutil.get_terminal_size().columns):
+            click.echo(line)
+        return self.catalog_json_text
 
     @property
     def arrow_streams(self) -> list[ArrowStream]:
@@ -83,10 +99,14 @@ class ArrowTap(Shell, singer_sdk.Tap):
         return cast("list[ArrowStream]", [*self.streams.values()])
 
     def setup_mapper(self) -> None:
-        """Hand the streams' own schemas to the stream maps: those of a catalog have lost our words."""
+        """Hand the streams' own schemas to the stream maps: those of a catalog have lost our words.
+
+        The source is asked for its streams here, before a sync begins: where that fails, the report says so.
+        """
         BaseSingerWriter.setup_mapper(self)
-        for stream in self.arrow_streams:
-            self.mapper.register_raw_stream_schema(stream.name, stream.selected_schema, stream.primary_keys)
+        with self._telling(only_failures=True):
+            for stream in self.arrow_streams:
+                self.mapper.register_raw_stream_schema(stream.name, stream.selected_schema, stream.primary_keys)
 
     def sync_all(self) -> None:  # type: ignore[misc]
         """Sync every selected stream; those that fail are named at the end, and the others are complete.
@@ -94,20 +114,11 @@ class ArrowTap(Shell, singer_sdk.Tap):
         Marked final in singer-sdk, which ends the run at the first failure and leaves the streams after it unread. An
         error that names its stream is that stream's; any other would meet them all and ends the run at once.
         """
-        outcome = "a bug"
-        with self.report.listening(), self.account.shown():
-            try:
-                self._reset_state_progress_markers()
-                if self.state:
-                    self._state_writer.write_state(self.state)
-                self._sync_selected()
-                outcome = "good"
-            except SingerkitError as error:
-                outcome = str(error)
-                raise
-            finally:
-                self.close()
-                self._tell(outcome)
+        with self.report.listening(), self.account.shown(), self._telling(), contextlib.closing(self):
+            self._reset_state_progress_markers()
+            if self.state:
+                self._state_writer.write_state(self.state)
+            self._sync_selected()
 
     def _sync_selected(self) -> None:
         """Look at all streams before the first record of any, then sync one after the other."""
@@ -153,8 +164,19 @@ class ArrowTap(Shell, singer_sdk.Tap):
         entries: Mapping[str, CatalogEntry] = self.input_catalog or {}
         return [name for name, entry in entries.items() if name not in self.streams and _is_selected(entry)]
 
+    @contextlib.contextmanager
+    def _telling(self, *, only_failures: bool = False) -> Iterator[None]:
+        """Say at the end of the block what was done, and how it ended."""
+        try:
+            yield
+        except BaseException as error:
+            self._tell(outcome_of(error))
+            raise
+        if not only_failures:
+            self._tell("good")
+
     def _tell(self, outcome: str) -> None:
-        """Say at the end what was done: in the log as a table, and in `report_file` as JSON."""
+        """Say what was done: in the log as a table, and in `report_file` as JSON."""
         for line in self.report.lines():
             self.logger.info("%s", line)
         if path := self.config.get("report_file"):

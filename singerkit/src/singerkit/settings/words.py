@@ -92,13 +92,13 @@ def _wish(keyword: str, wanted: Any, schema: Any) -> str:
 def shape(prop: Mapping[str, Any]) -> str:
     """Return what a value must be, such as `an integer` or `fast or exact`."""
     if "anyOf" in prop:
-        return _one_of([shape(part) for part in prop["anyOf"] if part.get("type") != "null"])
+        return _one_of([words for part in prop["anyOf"] if part.get("type") != "null" and (words := shape(part))])
     if "enum" in prop:
         return _one_of([_text(value) for value in prop["enum"] if value is not None])
     types = [prop["type"]] if isinstance(prop.get("type"), str) else prop.get("type", [])
     inner = prop.get("additionalProperties")
-    if "object" in types and isinstance(inner, dict) and inner:
-        return f"an object whose values are {shape(inner)}"
+    if "object" in types and isinstance(inner, dict) and (values := shape(inner)):
+        return f"an object whose values are {values}"
     return _one_of([_TYPES[kind] for kind in types if kind != "null"])
 
 

@@ -1,0 +1,52 @@
+"""A terminal of the test's own: whoever writes there sees a terminal, and the test sees what was written."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import struct
+import termios
+import threading
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Terminal:
+    """The screen's end of a terminal; `stream` is the other end, for a process or for `redirect_stdout`."""
+
+    def __init__(self, columns: int) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        self.stream: IO[str] = os.fdopen(slave, "w", encoding="utf-8")
+        self._shown = bytearray()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def text(self) -> str:
+        """Close the terminal, once all who write there are done, and return all that was shown, with its controls."""
+        if not self.stream.closed:
+            self.stream.close()
+            self._reader.join()
+            os.close(self._master)
+        return self._shown.decode().replace("\r\n", "\n")
+
+    def _read(self) -> None:
+        try:
+            while got := os.read(self._master, 1 << 16):
+                self._shown += got
+        except OSError:  # how Linux says that the other end is closed
+            return
+
+
+@contextmanager
+def terminal(columns: int = 100) -> Iterator[Terminal]:
+    """Give a terminal of this width."""
+    made = Terminal(columns)
+    try:
+        yield made
+    finally:
+        made.text()
