@@ -1,11 +1,15 @@
 """No secret leaves by a text: by value in every form, and by name where the value is not known."""
 
+import base64
 import io
+import json
 import logging
+import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+import click
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,8 +43,82 @@ FORMS = {
     "url": "can%22ary%20p%40ss%2F1",
     "form": "can%22ary+p%40ss%2F1",
     "json": 'can\\"ary p@ss/1',
+    "url in small letters": "can%22ary%20p%40ss%2f1",
+    "html": "can&quot;ary p@ss/1",
     "base64": "Y2FuImFyeSBwQHNzLzE=",
 }
+
+
+KEY = "-----BEGIN KEY-----\nQ2FuYXJ5IG9uZQ==\nQ2FuYXJ5IHR3bw==\n-----END KEY-----\n"
+"""Several lines, as private keys have them."""
+
+
+@pytest.mark.parametrize("user", ["", "a", "ab", "abc", "ada@example.com"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_behind_others_in_base64(user: str, encode: Callable[[bytes], bytes]) -> None:
+    """`Authorization: Basic` holds user and password together: what is left shows the user and no more."""
+    password = "canary?of>a~header"
+    hide([password])
+
+    shown = secrets.redacted(f"sent {encode(f'{user}:{password}'.encode()).decode()} once")
+
+    assert re.fullmatch(r"sent [\w=+/-]*\*\*\*[\w=+/-]{0,3} once", shown)
+    kept = shown.split()[1].partition(MASK)[0]
+    assert base64.urlsafe_b64decode(kept + "=" * (-len(kept) % 4))[: len(user) + 1].decode() in f"{user}:{password[0]}"
+
+
+KEYS = {
+    "whole": (KEY, MASK),
+    "on one line": (" ".join(KEY.split()), MASK),
+    "escaped": (json.dumps(KEY), f'"{MASK}"'),
+    "one line of it": ("bad base64 at Q2FuYXJ5IHR3bw==", f"bad base64 at {MASK}"),
+}
+
+
+@pytest.mark.parametrize(("text", "shown"), KEYS.values(), ids=KEYS)
+def test_a_secret_of_several_lines(text: str, shown: str) -> None:
+    """A key is hidden whole, as errors write it on one line, and line by line."""
+    hide([KEY])
+
+    assert secrets.redacted(text) == shown
+
+
+NAMES: dict[str, tuple[object, set[str]]] = {
+    "a header": ({"headers": {"Authorization": "Bearer canary-123"}}, {"Bearer canary-123", "canary-123"}),
+    "in a list": ([{"api_key": "canary-123"}, {"API-Key": "canary-456"}], {"canary-123", "canary-456"}),
+    "a name for one": ({"auth": {"token": "{token}"}}, set()),
+    "a word": ({"token": "header"}, set()),
+    "an address": ({"token_url": "https://acme.example/token"}, set()),
+    "no object": ("canary-123", set()),
+}
+
+
+@pytest.mark.parametrize(("value", "found"), NAMES.values(), ids=NAMES)
+def test_names_inside_of_settings_say_what_is_secret(value: object, found: set[str]) -> None:
+    """What a person writes into a free object is known by its names, unless it only stands for a setting."""
+    assert {*secrets.named_secrets(value)} == found
+
+
+def test_answers_of_verbs_hold_no_known_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    """What is printed is masked by value; names are let be, since answers are also read by programs."""
+    hide(["canary-of-an-answer"])
+    with secrets.guarded_stdout():
+        click.echo('{"token": "canary-of-an-answer", "next_token": "abc"}')
+    click.echo("canary-of-an-answer")
+
+    assert capsys.readouterr().out.splitlines() == ['{"token": "***", "next_token": "abc"}', "canary-of-an-answer"]
+
+
+def test_handlers_of_other_loggers_are_guarded_too() -> None:
+    """A logging configuration may give a logger handlers of its own."""
+    stream, logger = io.StringIO(), logging.getLogger("singerkit.tests.own")
+    logger.propagate = False
+    logger.addHandler(handler := logging.StreamHandler(stream))
+    hide(["canary-of-a-logger"])
+    logger.warning("it was canary-of-a-logger")
+    logger.removeHandler(handler)
+
+    assert stream.getvalue() == "it was ***\n"
 
 
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from singerkit.settings.secrets import guarded_stdout
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -117,7 +119,8 @@ def _taking(verb: click.Command, files: Sequence[click.Parameter], plugin: type[
         context = click.get_current_context()
         context.obj = given(context, plugin)
         kept = {name: value for name, value in options.items() if name not in FILES}
-        return plain(**kept) if plain is not None else None
+        with guarded_stdout():
+            return plain(**kept) if plain is not None else None
 
     own.callback = callback
     if isinstance(own, click.Group):

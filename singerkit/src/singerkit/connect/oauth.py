@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from singerkit.errors import CredentialsError, SettingsError
+from singerkit.settings.secrets import masked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -190,7 +191,8 @@ def at(answer: Any, path: str) -> str | None:
 
 def refusal(code: str) -> str:
     """Return an error code of a service as it may be shown: one short word, whatever was sent."""
-    return "".join(letter for letter in code if letter.isascii() and (letter.isalnum() or letter in "_-."))[:60]
+    shown = (letter for letter in masked(code) if letter.isascii() and (letter.isalnum() or letter in "_-.*"))
+    return "".join(shown)[:60]
 
 
 def _expiry(expires_in: Any, now: datetime) -> datetime | None:
@@ -208,5 +210,5 @@ def _scopes(given: Any, kind: OAuthKind) -> tuple[str, ...]:
 def _denied(code: str, description: str | None) -> CredentialsError:
     if code == "access_denied":
         return CredentialsError("the login was denied", remedy="log in again and agree, or ask who may")
-    shown = " ".join((description or "").split())[:200]
+    shown = " ".join(masked(description or "").split())[:200]
     return CredentialsError("the service refuses the login", error=refusal(code), says=shown or None)

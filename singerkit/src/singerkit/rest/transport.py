@@ -22,6 +22,7 @@ from singerkit.connect.transport import GuardedAdapter
 from singerkit.errors import SettingsError, UnavailableError
 from singerkit.rest.message import Answer, Request, origin
 from singerkit.rest.refusals import BAD_CERTIFICATE, UNREACHABLE, foreign, place
+from singerkit.settings.secrets import masked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _REDIRECTS = 5
 _REDIRECTING = frozenset({301, 302, 303, 307, 308})
 _NOT_MODIFIED = 304
-_TEXT_BYTES = 4000  # of a body that is no good answer: enough for the vendor's words
+_TEXT = 4000  # letters of a body that is no good answer: enough for the vendor's words
 _NO_ADDRESS = (
     requests.exceptions.InvalidSchema,
     requests.exceptions.InvalidURL,
@@ -183,7 +184,7 @@ def _plain(error: Exception) -> str:
 
 
 def _text(content: bytes) -> str:
-    return content[:_TEXT_BYTES].decode("utf-8", "replace")
+    return masked(content.decode("utf-8", "replace"))[:_TEXT]  # half a secret would not be known again
 
 
 def _wire(value: Any) -> Any:

@@ -20,7 +20,7 @@ from singerkit.settings.files import FileRefusedError, Files
 from singerkit.settings.kinds import LARGEST_FILE, FileUpload, Select, sounds_secret
 from singerkit.settings.rows import ENABLED, MISSING, Row, rows
 from singerkit.settings.schema import flat, json_value, property_of, settings_schema
-from singerkit.settings.secrets import passwords_in
+from singerkit.settings.secrets import named_secrets, passwords_in
 from singerkit.settings.texts import typed
 
 T = TypeVar("T")
@@ -100,6 +100,7 @@ class _Reader:
         if value is None and not row.required:
             value = json_value(row.default) if not dataclasses.is_dataclass(row.default) else {}
         self.secrets |= {text for one in _texts(value) for text in ([one] if row.secret else passwords_in(one))}
+        self.secrets |= {*named_secrets(value)}
         return value
 
     def _of_file(self, row: Row, value: Any, written: Any, path: str) -> Any:

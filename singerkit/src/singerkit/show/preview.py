@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from singerkit.errors import SettingsError
+from singerkit.settings.secrets import masked
 from singerkit.show.table import ELLIPSIS, table
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def preview_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], wid
 def _cell(value: Any, widest: int) -> Any:
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, str) and len(value) > widest:
-        return value[: widest - 1] + ELLIPSIS
+    if isinstance(value, str):
+        value = masked(value)  # before it is cut: a half secret would not be known again
+        return value if len(value) <= widest else value[: widest - 1] + ELLIPSIS
     return "" if value is None else value
