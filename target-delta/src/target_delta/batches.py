@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -24,12 +25,14 @@ from target_delta.parse import Parsed, RecordParser
 from target_delta.typed import from_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Mapping
+    from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 
     from target_delta.careful import OnInvalid
     from target_delta.columns import Column
     from target_delta.schema import StreamSchema
 
+    Parse = Callable[[bytes], Parsed]
+    """Reads whole lines of JSON."""
     Batches = Generator[Parsed, None, None]
 
 ROWS = 1 << 16  # a piece of a Parquet file
@@ -51,6 +54,7 @@ def read_batches(
     schema: StreamSchema,
     storage_options: Mapping[str, Any] | None = None,
     on_invalid: OnInvalid | None = None,
+    may_be_odd: Collection[str] = (),
 ) -> Iterator[Parsed]:
     """Return the rows of a BATCH message's files, in order, with the schema's columns and what each row omits.
 
@@ -65,8 +69,9 @@ def read_batches(
             remedy="let the tap write jsonl, parquet or arrow",
             stream=schema.stream, format=kind,
         )  # fmt: skip
+    parse = partial(RecordParser(schema, may_be_odd, bare=True).parse, on_invalid=on_invalid)
     for url in _manifest(message):
-        with _explained(schema.stream, url), closing(read(_path(url, storage_options), schema, on_invalid)) as batches:
+        with _explained(schema.stream, url), closing(read(_path(url, storage_options), schema, parse)) as batches:
             yield from batches
 
 
@@ -116,13 +121,13 @@ def _explained(stream: str, url: str) -> Iterator[None]:
         ) from error  # fmt: skip
 
 
-def _parquet(path: UPath, schema: StreamSchema, _: OnInvalid | None) -> Batches:
+def _parquet(path: UPath, schema: StreamSchema, _: Parse) -> Batches:
     with path.open("rb") as file, pq.ParquetFile(file) as parquet:
         for batch in parquet.iter_batches(batch_size=ROWS):
             yield _columns(batch, schema)
 
 
-def _arrow(path: UPath, schema: StreamSchema, _: OnInvalid | None) -> Batches:
+def _arrow(path: UPath, schema: StreamSchema, _: Parse) -> Batches:
     with _mapped(path) as file:
         if file.read(6) == b"ARROW1":
             with pa.ipc.open_file(file) as whole:
@@ -142,8 +147,7 @@ def _mapped(path: UPath) -> Any:
     )
 
 
-def _jsonl(path: UPath, schema: StreamSchema, on_invalid: OnInvalid | None) -> Batches:
-    parser = RecordParser(schema, bare=True)
+def _jsonl(path: UPath, _: StreamSchema, parse: Parse) -> Batches:
     with path.open("rb") as file, _plain(file) as lines:
         rest = b""
         while block := lines.read(BLOCK):
@@ -151,9 +155,9 @@ def _jsonl(path: UPath, schema: StreamSchema, on_invalid: OnInvalid | None) -> B
             end = whole.rfind(b"\n") + 1
             rest = whole[end:]
             if end:
-                yield parser.parse(whole[:end], on_invalid)
+                yield parse(whole[:end])
         if rest:
-            yield parser.parse(rest, on_invalid)
+            yield parse(rest)
 
 
 def _plain(file: IO[bytes]) -> Any:
@@ -208,7 +212,7 @@ def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
 
-_READERS: Mapping[str, Callable[[UPath, StreamSchema, OnInvalid | None], Batches]] = {
+_READERS: Mapping[str, Callable[[UPath, StreamSchema, Parse], Batches]] = {
     "arrow": _arrow,
     "jsonl": _jsonl,
     "parquet": _parquet,

@@ -13,10 +13,10 @@ from msgspec import Meta, Raw
 
 from target_delta import temporal
 from target_delta.errors import InvalidRecordError, MissingKeyError
-from target_delta.exact import RefusedError, object_reader
+from target_delta.exact import RefusedError, literal, object_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from target_delta.columns import Column
@@ -30,6 +30,8 @@ class Row(NamedTuple):
     values: Mapping[str, Any]
     extracted_at: datetime | None
     version: int | None
+    odd: Mapping[str, str]
+    """The texts of values that did not fit, by column; these are NULL among the values."""
 
 
 class _Envelope(msgspec.Struct, gc=False):
@@ -39,12 +41,24 @@ class _Envelope(msgspec.Struct, gc=False):
 
 
 class CarefulReader:
-    """Reads the lines of one stream, one by one; with `bare=True` a line is a record without an envelope."""
+    """Reads the lines of one stream, one by one; with `bare=True` a line is a record without an envelope.
 
-    def __init__(self, stream: str, columns: Sequence[Column], keys: Sequence[str], *, bare: bool = False) -> None:
-        self._stream, self._keys, self._bare = stream, keys, bare
+    `may_be_odd` are the columns whose values need not fit.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        columns: Sequence[Column],
+        keys: Sequence[str],
+        may_be_odd: Collection[str] = (),
+        *,
+        bare: bool = False,
+    ) -> None:
+        self._stream, self._keys, self._bare, self._may_be_odd = stream, keys, bare, may_be_odd
         self._envelope = msgspec.json.Decoder(_Envelope)
-        self._read = object_reader(columns)
+        self._read = object_reader(columns, self._instead if may_be_odd else None)
+        self._odd: dict[str, str] = {}
 
     def read(self, lines: Sequence[bytes], start: int, on_invalid: OnInvalid | None) -> list[Row]:
         """Return the rows, the first of which has index `start`; a bad one is raised, or given to `on_invalid`."""
@@ -75,8 +89,19 @@ class CarefulReader:
         return row
 
     def _decoded(self, line: bytes) -> Row:
+        self._odd = {}
         if self._bare:
-            return Row(self._read(line), None, None)
+            return Row(self._read(line), None, None, self._odd)
         envelope = self._envelope.decode(line)
         extracted = None if envelope.time_extracted is None else temporal.instant(envelope.time_extracted)
-        return Row(self._read(bytes(envelope.record)), extracted, envelope.version)
+        return Row(self._read(bytes(envelope.record)), extracted, envelope.version, self._odd)
+
+    def _instead(self, column: Column, raw: bytes, refused: RefusedError) -> str | None:
+        """Keep the text of a value that does not fit; a column of texts takes it itself."""
+        if column.name not in self._may_be_odd:
+            raise refused
+        text = literal(raw)
+        if column.kind == "string":
+            return text
+        self._odd[column.name] = text
+        return None

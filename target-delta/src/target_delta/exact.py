@@ -57,9 +57,14 @@ def reader(column: Column) -> Read:
     return read_or_null
 
 
-def object_reader(columns: Sequence[Column]) -> Callable[[bytes], Mapping[str, Any]]:
-    """Return the function that reads an object's declared properties; an absent one is None, another is passed over."""
-    readers = {column.name: reader(column) for column in columns}
+def object_reader(
+    columns: Sequence[Column], instead: Callable[[Column, bytes, RefusedError], Any] | None = None
+) -> Callable[[bytes], Mapping[str, Any]]:
+    """Return the function that reads an object's declared properties; an absent one is None, another is passed over.
+
+    `instead` gives what is taken in the place of a value that is refused, or raises the refusal.
+    """
+    readers = {column.name: reader(column) if instead is None else _mended(column, instead) for column in columns}
     decode = _OBJECT.decode if any(awkward(name) for name in readers) else _known(columns)
 
     def read(raw: bytes) -> Mapping[str, Any]:
@@ -67,6 +72,23 @@ def object_reader(columns: Sequence[Column]) -> Callable[[bytes], Mapping[str, A
         return {name: one(bytes(texts[name])) if name in texts else None for name, one in readers.items()}
 
     return read
+
+
+def _mended(column: Column, instead: Callable[[Column, bytes, RefusedError], Any]) -> Read:
+    read = reader(column)
+
+    def read_or_mend(raw: bytes) -> Any:
+        try:
+            return read(raw)
+        except RefusedError as refused:
+            return instead(column, raw, refused)
+
+    return read_or_mend
+
+
+def literal(raw: bytes) -> str:
+    """Return the text that stands for a JSON value: a string as it is, everything else letter by letter."""
+    return str(_TEXT.decode(raw)) if raw[:1] == b'"' else raw.decode()
 
 
 def awkward(name: str) -> bool:
@@ -99,7 +121,7 @@ def _decimal(column: Column) -> Read:
     precision, scale = column.type.precision, column.type.scale
 
     def read(raw: bytes) -> Decimal:
-        value = _decimal_of(_TEXT.decode(raw) if raw[:1] == b'"' else raw.decode())
+        value = _decimal_of(literal(raw))
         whole, fraction = _places(value)
         if whole > precision - scale or fraction > scale:
             raise RefusedError(f"a decimal of {precision} digits, {scale} of them after the point")
@@ -150,7 +172,7 @@ def _scalar(_: Column) -> Read:
     def read(raw: bytes) -> str:
         if raw[:1] in b"[{":
             raise RefusedError("a string, number or boolean")
-        return _TEXT.decode(raw) if raw[:1] == b'"' else raw.decode()
+        return literal(raw)
 
     return read
 

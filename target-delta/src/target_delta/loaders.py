@@ -16,7 +16,7 @@ from target_delta import foreign
 from target_delta.history import LEFT, MARKS
 from target_delta.marks import Places
 from target_delta.metadata import DELETED_AT
-from target_delta.omitted import folded
+from target_delta.omitted import folded, with_texts
 from target_delta.partition import COLUMN
 from target_delta.parts import PartitionedWriter, parts
 from target_delta.plan import Change, Upsert
@@ -183,6 +183,7 @@ class Upserter:
     def _plan(self, rows: pa.Table, omitted: Masks, snapshot: Snapshot) -> Change:
         store, alive = self.committer.table.store, self.committer.alive
         rows = fitted(rows, snapshot)
+        omitted = with_texts(omitted, rows.column_names)
         immutable = self.committer.table.wanted.holds_still(snapshot.partitioning)
         gone = self._gone(rows)
         upsert = Upsert(store, rows, self.keys, self.layout, alive, omitted, gone, self.versions, immutable)

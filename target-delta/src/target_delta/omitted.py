@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from singerkit.errors import SafetyStopError
 from target_delta.keys import group_numbers, last_per_key
+from target_delta.shape import TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +96,12 @@ def _masks(table: pa.Table) -> dict[str, NDArray[np.bool_]]:
         if name in table.column_names:
             masks[name] = np.zeros(table.num_rows, dtype=bool)
             masks[name][rows.filter(pc.equal(names, name)).to_numpy()] = True
-    return masks
+    return with_texts(masks, table.column_names)
+
+
+def with_texts(masks: Mapping[str, NDArray[np.bool_]], columns: Sequence[str]) -> dict[str, NDArray[np.bool_]]:
+    """Return what is omitted with the columns for texts of values that do not fit: they stay with their column."""
+    return {**masks, **{name + TEXT: mask for name, mask in masks.items() if name + TEXT in columns}}
 
 
 def _last(groups: NDArray[np.int64], count: int, candidates: NDArray[np.int64]) -> NDArray[np.int64]:

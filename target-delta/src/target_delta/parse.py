@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,7 +22,7 @@ from target_delta.typed import arrays_of, record_type
 from target_delta.undeclared import undeclared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from target_delta.schema import StreamSchema
 
@@ -40,6 +40,7 @@ class Parsed:
 
     `extracted_at`: the envelope's time_extracted; `omitted`: the columns whose stored value stays; `version`: of the
     table, as singer-sdk's taps number it. `undeclared`: properties that no column takes; a parser says them once.
+    `odd`: by column, the texts of values that do not fit it, and are NULL in `rows`.
     """
 
     rows: pa.RecordBatch
@@ -47,6 +48,7 @@ class Parsed:
     omitted: pa.Array | None = None
     version: pa.Array | None = None
     undeclared: tuple[str, ...] = ()
+    odd: Mapping[str, pa.Array] = field(default_factory=dict)
 
 
 class RecordParser:
@@ -54,13 +56,13 @@ class RecordParser:
 
     Rows are decoded in bulk with strict types. What that refuses is halved until the odd rows stand alone, and those
     are read one by one: the answer is the same either way, only slower. With `bare=True` a line is a record without
-    its envelope, as in JSON Lines batch files.
+    its envelope, as in JSON Lines batch files. `may_be_odd` are the columns whose values need not fit.
     """
 
-    def __init__(self, schema: StreamSchema, *, bare: bool = False) -> None:
+    def __init__(self, schema: StreamSchema, may_be_odd: Collection[str] = (), *, bare: bool = False) -> None:
         self._schema, self._bare = schema, bare
         self._columns = schema.columns if OMITTED in schema.arrow.names else (*schema.columns, _NAMES)
-        self._careful = CarefulReader(schema.stream, self._columns, schema.keys, bare=bare)
+        self._careful = CarefulReader(schema.stream, self._columns, schema.keys, may_be_odd, bare=bare)
         self._typed: _Typed | None = None
         self._omitted = [column.name for column in self._columns].index(OMITTED)
         self._watches = True
@@ -133,7 +135,9 @@ class RecordParser:
         arrays = [pa.array([row.values[column.name] for row in rows], column.type) for column in self._columns]
         extracted = pa.array([row.extracted_at for row in rows], _INSTANT)
         parsed = self._parsed(arrays, extracted, pa.array([row.version for row in rows], pa.int64()))
-        return replace(parsed, undeclared=self._undeclared(lines))
+        names = dict.fromkeys(name for row in rows for name in row.odd)
+        odd = {name: pa.array([row.odd.get(name) for row in rows], pa.string()) for name in names}
+        return replace(parsed, undeclared=self._undeclared(lines), odd=odd)
 
     def _parsed(self, arrays: list[pa.Array], extracted: pa.Array | None, version: pa.Array | None) -> Parsed:
         omitted = names_of(arrays[self._omitted])
@@ -206,14 +210,21 @@ def _joined(parts: Sequence[Parsed]) -> Parsed:
     """Return the parts as one; a part without an array beside its rows has NULL there."""
     rows = pa.concat_batches([part.rows for part in parts])
     names = dict.fromkeys(name for part in parts for name in part.undeclared)
+    odd = dict.fromkeys(name for part in parts for name in part.odd)
 
-    def beside(name: str, kind: pa.DataType) -> pa.Array | None:
-        arrays = [getattr(part, name) for part in parts]
-        if all(array is None for array in arrays):
-            return None
+    def joined(arrays: list[pa.Array | None], kind: pa.DataType) -> pa.Array:
         pairs = zip(parts, arrays, strict=True)
         return pa.concat_arrays([pa.nulls(len(part.rows), kind) if one is None else one for part, one in pairs])
 
+    def beside(name: str, kind: pa.DataType) -> pa.Array | None:
+        arrays = [getattr(part, name) for part in parts]
+        return None if all(array is None for array in arrays) else joined(arrays, kind)
+
     return Parsed(
-        rows, beside("extracted_at", _INSTANT), beside("omitted", NAMES), beside("version", pa.int64()), tuple(names)
+        rows,
+        beside("extracted_at", _INSTANT),
+        beside("omitted", NAMES),
+        beside("version", pa.int64()),
+        tuple(names),
+        {name: joined([part.odd.get(name) for part in parts], pa.string()) for name in odd},
     )

@@ -48,9 +48,9 @@ _PARTITIONINGS = {
 _CONTRACT: Mapping[str, Any] = {
     "type": ["object", "null"],
     "properties": {
-        "tables": {"enum": ["evolve", "freeze"]},
-        "columns": {"enum": ["evolve", "freeze", "discard_value"]},
-        "types": {"enum": ["evolve", "freeze"]},
+        "tables": {"enum": ["evolve", "freeze", "discard_row"]},
+        "columns": {"enum": ["evolve", "freeze", "discard_value", "discard_row"]},
+        "types": {"enum": ["evolve", "evolve_to_text", "freeze", "discard_value", "discard_row", "variant"]},
     },
     "additionalProperties": False,
 }
@@ -153,8 +153,9 @@ class Settings:
         Mapping[str, Any] | None,
         Input(
             "Schema contract",
-            "What a stream may change: {tables: evolve or freeze; columns: evolve, freeze or discard_value; types: "
-            "evolve or freeze}; one for all, or {stream glob: {...}}. Unset: tables and columns evolve, types freeze.",
+            "What a stream may change: {tables: evolve, freeze or discard_row; columns: evolve, freeze, discard_value "
+            "or discard_row; types: evolve, evolve_to_text, freeze, discard_value, discard_row or variant}; one for "
+            "all, or {stream glob: {...}}. Unset: tables and columns evolve, types freeze.",
             schema=_CONTRACTS,
         ),
     ] = None

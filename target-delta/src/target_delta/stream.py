@@ -62,7 +62,7 @@ class Stream:
         """What is left out of an append; nothing of rows that are made here."""
         chosen = method or run.settings.method_of(self.name, keyed=bool(schema.keys))
         self._loading = Loading(run, self._committer, chosen, self._resume)
-        self.intake = Intake(run, schema)
+        self.intake = Intake(run, schema, self._committer.contract)
         self._writing = Writing(run, self.name, source, self._store.uri)
         self._batch = Batch()
         self._unmarked = 0
@@ -73,7 +73,7 @@ class Stream:
         self._keep_schema(schema)
         self._loader: Loader = self._into_table()
         self._overwrites = self._loading.overwrites
-        if self._overwrites:
+        if self._overwrites and not self.intake.is_closed:
             self.begin(started_ms)
 
     @property
@@ -96,17 +96,14 @@ class Stream:
             return
         self.flush()
         self._keep_schema(schema)
-        if isinstance(self._loader, Stager):
-            self._loader = self._aside(self._loader.staging, whole=False)
-        else:
-            self._loader = self._into_table()
+        self._load_anew()
 
     def take_lines(self, records: Records) -> None:
         """Take RECORD lines; a few of them wait for more, since reading them costs as much as reading a thousand."""
         self._begin(records.rows)
         batch, chosen = self._batch, self.run.settings
         batch.put(records)
-        asides = chosen.on_invalid_record == "quarantine"  # which must be there before the next STATE
+        asides = self.intake.sets_aside or self.intake.contract.misfits  # there before the next STATE, or a new column
         if asides or batch.is_due or chosen.complete(batch.rows, batch.bytes):
             self.read()
         self._keep_room()
@@ -114,7 +111,9 @@ class Stream:
     def read(self) -> None:
         """Read the lines that wait."""
         if (records := self._batch.lines()) is not None:
-            self._add(self.intake.of_lines(records, self._version), size=len(records.lines))
+            rows = self.intake.of_lines(records, self._version)
+            self._part(records.rows)
+            self._add(rows, size=len(records.lines))
 
     def take_files(self, message: Mapping[str, Any]) -> None:
         """Take the files of a BATCH message, after the rows that came before it."""
@@ -126,12 +125,15 @@ class Stream:
         """Take rows that were read."""
         self.read()
         self._begin(rows.num_rows)
+        self._part(rows.num_rows)
         self._add(rows, size=rows.nbytes)
         self._keep_room()
 
     def activate(self, version: int) -> None:
         """Begin the full load of this version, or complete it where it has begun."""
         self._overwrites = False  # the tap says itself when the load is complete
+        if self.intake.is_closed:
+            return
         if version in (self._version, self._repeated):
             self.complete()
         else:
@@ -244,6 +246,19 @@ class Stream:
         self._unmarked += rows
         batch.received = run.ledger.received(self.name, rows)
 
+    def _part(self, newest: int) -> None:
+        """End the batch before the newest rows where these have columns that it has not."""
+        if self.intake.columns is self._columns:
+            return
+        batch = self._batch
+        if batch.rows:
+            self._batch = Batch(received=batch.received)
+            self._batch.begin(self.run.bookmark(self.source), self.run.clock())
+            batch.received -= newest
+            self.run.memory.note(self, 0)
+            self._writing.settle(self._loader, batch)
+        self._load_anew()
+
     def _add(self, rows: pa.RecordBatch, *, size: int) -> None:
         run, batch = self.run, self._batch
         if not isinstance(self._loader, Upserter):
@@ -277,10 +292,31 @@ class Stream:
     def _keep_schema(self, schema: StreamSchema) -> None:
         self.schema = schema
         self._committer.keys = () if self._loading.method == "append-only" else schema.keys
-        self.intake.keep(schema)
+        self.intake.keep(schema, self._seen())
+
+    def _seen(self) -> pa.Schema | None:
+        """Return the columns that the table has by now, where they decide what becomes of single rows."""
+        if not self._committer.contract.looks:
+            return None
+        self.run.worker.settle()
+        with store_errors(self.name, self._store.uri):
+            seen = self._committer.table.snapshot()
+        return None if seen is None else seen.schema
+
+    def _load_anew(self) -> None:
+        """Go on with other columns: into the table, or into the full load that has begun."""
+        if isinstance(self._loader, Stager):
+            self.run.worker.settle()
+            self._loader = self._aside(self._loader.staging, whole=False)
+        elif not isinstance(self._loader, Skipper):
+            self._loader = self._into_table()
 
     def _into_table(self) -> Loader:
-        return self._loading.into_table(self.schema, self.intake.columns)
+        self._columns = self.intake.columns
+        if self.intake.is_closed:
+            return Skipper()
+        return self._loading.into_table(self.schema, self._columns)
 
     def _aside(self, staging: Staging, *, whole: bool) -> Stager:
-        return self._loading.aside(self.schema, self.intake.columns, staging, whole=whole)
+        self._columns = self.intake.columns
+        return self._loading.aside(self.schema, self._columns, staging, whole=whole)

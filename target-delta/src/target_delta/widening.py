@@ -15,12 +15,14 @@ from deltalake.exceptions import CommitFailedError
 
 from singerkit.errors import SafetyStopError
 from target_delta.actions import add_action
+from target_delta.arrays import whole
 from target_delta.conform import conform
 from target_delta.files import Layout
 from target_delta.history import UPKEEP
 from target_delta.parts import PartitionedWriter
 from target_delta.scan import read
 from target_delta.snapshot import APP_ID
+from target_delta.texts import STEADY, texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
 
 def is_rewrite(old: pa.Schema, new: pa.Schema) -> bool:
-    """Return whether a column has another type that is no longer its own: a new column alone rewrites nothing."""
-    return any(not field.type.equals(new.field(field.name).type) and not pt.is_nested(field.type) for field in old)
+    """Return whether a column has another type that is no longer its own: new columns and fields rewrite nothing."""
+    changed = [(field.type, new.field(field.name).type) for field in old]
+    return any(not one.equals(other) and not (pt.is_nested(one) and pt.is_nested(other)) for one, other in changed)
 
 
 def rewrite(
@@ -83,7 +86,7 @@ def _refuse(table: Table, snapshot: Snapshot, schema: pa.Schema, limit_bytes: in
     changed = [field.name for field in snapshot.schema if not schema.field(field.name).type.equals(field.type)]
     reasons = {
         "it has features that delta-rs alone respects": snapshot.is_foreign,
-        "a column by which it is partitioned would change": not set(changed).isdisjoint(snapshot.partition_by),
+        "a column by which it is partitioned would change": not _keeps_partitions(snapshot, schema, changed),
         "it is larger than widen_limit_mb": size > limit_bytes,
     }
     if why := [reason for reason, holds in reasons.items() if holds]:
@@ -94,10 +97,19 @@ def _refuse(table: Table, snapshot: Snapshot, schema: pa.Schema, limit_bytes: in
         )  # fmt: skip
 
 
+def _keeps_partitions(snapshot: Snapshot, schema: pa.Schema, changed: Sequence[str]) -> bool:
+    """Return whether each row stays in its partition: not where that is a column, or follows from another text."""
+    to_text = [name for name in changed if pt.is_string(schema.field(name).type)]
+    unsteady = [name for name in to_text if not any(check(snapshot.schema.field(name).type) for check in STEADY)]
+    return set(changed).isdisjoint(snapshot.partition_by) and set(unsteady).isdisjoint(snapshot.partitioning.keys)
+
+
 def _wide(rows: pa.Table, schema: pa.Schema) -> pa.Table:
-    """Return rows with wider columns: days as midnights, all else as `conform` does it."""
+    """Return rows with wider columns: days as midnights, texts for what became texts, all else as `conform` does it."""
     for place, field in enumerate(rows.schema):
         kind = schema.field(field.name).type
         if pt.is_date32(field.type) and pt.is_timestamp(kind):
             rows = rows.set_column(place, field.with_type(kind), rows[field.name].cast(kind))
+        elif pt.is_string(kind) and not pt.is_string(field.type):
+            rows = rows.set_column(place, field.with_type(kind), texts(whole(rows[field.name])))
     return pa.Table.from_batches([conform(batch, schema) for batch in rows.to_batches()], schema=schema)
