@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -14,10 +15,12 @@ import pytest
 from deltalake import DeltaTable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
 
+DROP_CAPABILITY, OVERRIDE_PERMISSIONS = 24, 1  # PR_CAPBSET_DROP and CAP_DAC_OVERRIDE of Linux
 SCHEMA = {"type": "SCHEMA", "stream": "s", "key_properties": [], "schema": {"properties": {"v": {"type": "string"}}}}
 
 
@@ -29,11 +32,13 @@ def lines(count: int, size: int, number: int) -> bytes:
     return b"".join(json.dumps(message).encode() + b"\n" for message in messages)
 
 
-def run(folder: Path, content: bytes, **process: Any) -> subprocess.CompletedProcess[bytes]:
+def run(
+    folder: Path, content: bytes, *, preexec_fn: Callable[[], None] | None = None, **config: Any
+) -> subprocess.CompletedProcess[bytes]:
     """Run the executable as a process of its own."""
-    (folder / "config.json").write_text(json.dumps({"path": str(folder / "warehouse")}))
+    (folder / "config.json").write_text(json.dumps({"path": str(folder / "warehouse"), **config}))
     command = [sys.executable, "-m", "target_delta", "--config", str(folder / "config.json")]
-    return subprocess.run(command, input=content, capture_output=True, check=False, **process)
+    return subprocess.run(command, input=content, capture_output=True, check=False, preexec_fn=preexec_fn)
 
 
 def errors(ended: subprocess.CompletedProcess[bytes]) -> list[str]:
@@ -57,13 +62,38 @@ def test_full_disk(tmp_path: Path) -> None:
     assert DeltaTable(tmp_path / "warehouse" / "s").count() == 5
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_disk_that_is_full_at_the_log_entry(tmp_path: Path) -> None:
+    """A log entry that cannot be written ends the run with 7: none of its rows is in the table, no STATE has left."""
+    schema = {**SCHEMA, "schema": {"properties": {"v": {"type": "integer"}}}}
+    messages = [schema, *({"type": "RECORD", "stream": "s", "record": {"v": number}} for number in range(99))]
+    content = b"".join(json.dumps(one).encode() + b"\n" for one in [*messages, {"type": "STATE", "value": {"n": 1}}])
+    many = {"partitioning": {"mode": "numerical", "keys": ["v"], "size": 1}}
+    assert run(tmp_path, json.dumps(schema).encode() + b"\n", **many).returncode == 0
+
+    def little_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    ended = run(tmp_path, content, preexec_fn=little_room, **many)
+
+    assert (ended.returncode, ended.stdout) == (7, b"")
+    assert len(errors(ended)) == 1
+    assert DeltaTable(tmp_path / "warehouse" / "s").count() == 0
+    assert run(tmp_path, content, **many).returncode == 0
+    assert DeltaTable(tmp_path / "warehouse" / "s").count() == 99
+
+
+def obey() -> None:
+    """Let root ask for permission as others do: it writes everywhere by a capability, which is given up here."""
+    if os.geteuid() == 0:
+        assert ctypes.CDLL(None).prctl(DROP_CAPABILITY, OVERRIDE_PERMISSIONS) == 0
+
+
 def test_folder_that_is_read_only(tmp_path: Path) -> None:
     """A folder that may not be written ends the run with 7 and changes nothing."""
     assert run(tmp_path, lines(3, 10, 1)).returncode == 0
     (tmp_path / "warehouse" / "s").chmod(0o555)
 
-    ended = run(tmp_path, lines(3, 10, 2))
+    ended = run(tmp_path, lines(3, 10, 2), preexec_fn=obey)
 
     assert (ended.returncode, ended.stdout) == (7, b"")
     assert "Permission denied" in errors(ended)[0]

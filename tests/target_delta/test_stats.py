@@ -90,6 +90,16 @@ def test_nested_columns() -> None:
     assert stats["minValues"] == {"s": {"a.b": 1}, "after": 7}
 
 
+def test_nan_inside_of_a_struct() -> None:
+    """A struct with a NaN at any depth has no bounds: the greatest number of its file is none that Parquet knows."""
+    inner = pa.struct([("lat", pa.float64())])
+    table = pa.table({"s": pa.array([{"p": {"lat": math.nan}}, None, {"p": {"lat": 1.0}}], pa.struct([("p", inner)]))})
+
+    stats = written(table)
+
+    assert (stats["minValues"], stats["maxValues"]) == ({}, {})
+
+
 def test_keys_have_bounds_behind_many_columns() -> None:
     """The first 32 columns have bounds, and the keys wherever they are: upserts pass files over by them."""
     table = pa.table({**{f"c{number}": [number] for number in range(40)}, "id": [9]})

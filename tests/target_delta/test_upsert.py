@@ -102,6 +102,29 @@ def test_only_files_with_affected_keys_are_touched(tmp_path: Path) -> None:
     assert len(before & set(DeltaTable(tmp_path).file_uris())) == 2
 
 
+def test_bound_that_was_cut_to_milliseconds(tmp_path: Path) -> None:
+    """A key is found in a file whose greatest instant another program wrote in whole milliseconds, cut off."""
+    at = datetime(2024, 1, 2, 3, 4, 5, 678_901, UTC)
+    rows = pa.table({"at": pa.array([at], pa.timestamp("us", "UTC")), "v": [1]})
+    upsert(tmp_path, rows, ["at"])
+    entry = tmp_path / "_delta_log" / f"{1:020}.json"
+    entry.write_text(entry.read_text().replace("05.679Z", "05.678Z"))
+
+    change = upsert(tmp_path, rows, ["at"])
+
+    assert (change.updated, change.inserted) == (1, 0)
+
+
+def test_key_that_is_named_like_a_field_of_a_struct(tmp_path: Path) -> None:
+    """Bounds of the field `b` of `a` are not those of the key `a.b`."""
+    rows = pa.table({"a": [{"b": 7}], "a.b": pa.array([1], pa.int64())})
+    upsert(tmp_path, rows, ["a.b"])
+
+    change = upsert(tmp_path, rows, ["a.b"])
+
+    assert (change.updated, change.inserted) == (1, 0)
+
+
 def test_new_keys_are_an_append(tmp_path: Path) -> None:
     """A batch of new keys removes nothing, also where its range crosses the files'."""
     upsert(tmp_path, numbered(0, 100, 0).filter(pa.array([n % 2 == 0 for n in range(100)])), ["id"])

@@ -223,10 +223,11 @@ def dictionary_columns(sample: pa.Table, share: float) -> list[str]:
 
 
 def _with_nan(rows: pa.Table, known: set[str]) -> set[str]:
-    return {
-        column.name
-        for column in rows.schema
-        if pa.types.is_floating(column.type)
-        and column.name not in known
-        and pc.any(pc.is_nan(rows[column.name])).as_py()
-    }
+    """Return the columns that hold a NaN, at any depth where a log has bounds, other than those that are known."""
+    return {name for name in rows.column_names if name not in known and _holds_nan(rows[name])}
+
+
+def _holds_nan(column: pa.ChunkedArray) -> bool:
+    if pa.types.is_struct(column.type):
+        return any(_holds_nan(pc.struct_field(column, [place])) for place in range(column.type.num_fields))
+    return pa.types.is_floating(column.type) and bool(pc.any(pc.is_nan(column)).as_py())

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 def append(rows: pa.Table, snapshot: Snapshot, properties: CommitProperties) -> Change:
-    """Append rows that have exactly the columns of the table."""
+    """Append rows that have the columns of the table."""
     write_deltalake(snapshot.delta, rows, mode="append", commit_properties=properties)
     return Change((), inserted=rows.num_rows)
 
 
 def merge(rows: pa.Table, keys: Sequence[str], snapshot: Snapshot, properties: CommitProperties) -> Change:
-    """Replace and insert rows that are unique by key and have exactly the columns of the table."""
+    """Replace and insert rows that are unique by key and have the columns of the table."""
     follows = set(snapshot.partitioning.keys) <= set(keys)
     known = [column for column in snapshot.partition_by if follows or column in keys]
     found = (

@@ -100,7 +100,7 @@ class Appender:
             rows, self._foreign = pa.concat_tables(self._foreign), []
             return self.committer.delegate(
                 self.schema,
-                lambda seen, how: foreign.append(fitted(rows, seen), seen, how),
+                lambda seen, how: foreign.append(_ungenerated(rows, seen), seen, how),
                 bookmark=so_far.bookmark,
             ).change
         if self._writer is None:
@@ -169,7 +169,7 @@ class Upserter:
             self._refuse_special(rows)
             return self.committer.delegate(
                 self.schema,
-                lambda seen, how: foreign.merge(fitted(rows, seen), self.keys, seen, how),
+                lambda seen, how: foreign.merge(_ungenerated(rows, seen), self.keys, seen, how),
                 bookmark=so_far.bookmark,
             ).change
         return self.committer.commit(
@@ -239,6 +239,11 @@ def fitted(rows: pa.Table, table: Snapshot) -> pa.Table:
         return rows
     conformed = [conform(batch, table.schema) for batch in rows.to_batches()]
     return table.partitioning.place(pa.Table.from_batches(conformed, schema=table.schema))
+
+
+def _ungenerated(rows: pa.Table, table: Snapshot) -> pa.Table:
+    """Return fitted rows without the generated columns that they do not bring: delta-rs makes those itself."""
+    return fitted(rows, table).drop_columns([name for name in table.generated if name not in rows.column_names])
 
 
 def refuse_own_partition(schema: pa.Schema) -> None:

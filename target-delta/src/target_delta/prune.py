@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _UNKNOWN = (None, NULL)
 """What a partition column holds where the row does not say it: the key may have been elsewhere before."""
+_ROUNDED = timedelta(milliseconds=1)
+"""Spark cuts the greatest instant of a file to whole milliseconds, so that it lies below its own rows."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,8 @@ def _within(snapshot: Snapshot, wanted: KeySet, partitions: Collection[Values] |
 def _bounds(snapshot: Snapshot, key: str) -> tuple[list[Any], list[Any]] | None:
     """Return the least and greatest values of a key column, file by file; a partition column has one value a file."""
     names = [f"partition.{key}"] * 2 if key in snapshot.partition_by else [f"min.{key}", f"max.{key}"]
-    if not set(names) <= set(snapshot.actions.column_names):
+    is_within = key.partition(".")[0] in snapshot.schema.names and "." in key  # or of the field of a struct?
+    if is_within or not set(names) <= set(snapshot.actions.column_names):
         return None
     return snapshot.actions[names[0]].to_pylist(), snapshot.actions[names[1]].to_pylist()
 
@@ -102,7 +106,10 @@ class _Ranges:
         if low is None or high is None:
             return True
         first = bisect_left(self.values, low)
-        return first < len(self.values) and self.values[first] <= high
+        if first == len(self.values):
+            return False
+        value = self.values[first]
+        return value - high < _ROUNDED if isinstance(high, datetime) else bool(value <= high)
 
     def order(self, place: int) -> tuple[bool, Any]:
         """Return what files are ordered by: unknown bounds come last."""

@@ -26,6 +26,13 @@ FULL_LOAD_ID = "target-delta.full-load"
 """The transaction of this name holds the version of the last full load that was swapped in."""
 KEPT = "!$&'()+,/:;=@~"  # what delta-rs does not encode in a path, beside letters, digits and _.-
 _OURS = {"timestampNtz"}  # the table features that our own reading and writing of files respects
+_GENERATED = "delta.generationExpression"
+_OF_COLUMNS = {
+    _GENERATED: "generatedColumns",
+    "delta.identity.start": "identityColumns",
+    "delta.invariants": "invariants",
+}
+"""What the description of a column may ask of whoever writes it, and the feature that it is."""
 _HARMLESS = {"appendOnly", "invariants", "v2Checkpoint", "vacuumProtocolCheck", "inCommitTimestamp", "domainMetadata"}
 
 
@@ -58,6 +65,11 @@ class Snapshot:
     def partitioning(self) -> Partitioning:
         """How rows are spread over partitions."""
         return stored(self.delta.metadata().configuration, self.partition_by)
+
+    @cached_property
+    def generated(self) -> list[str]:
+        """The columns whose values follow from others, and are made by delta-rs where rows do not bring them."""
+        return [field.name for field in self.delta.schema().fields if _GENERATED in field.metadata]
 
     @property
     def transaction(self) -> int:
@@ -104,6 +116,8 @@ class Snapshot:
         named |= {
             "checkConstraints" for key in self.delta.metadata().configuration if key.startswith("delta.constraints")
         }
+        fields = self.delta.schema().fields
+        named |= {feature for word, feature in _OF_COLUMNS.items() if any(word in field.metadata for field in fields)}
         return sorted(named)
 
     @cached_property

@@ -28,7 +28,7 @@ Bounds = tuple[Any, Any]
 def file_statistics(schema: pa.Schema, footer: Any, *, keys: Collection[str], nan: Collection[str]) -> str:
     """Return the statistics of a file: rows, and bounds and NULL counts of the first columns and of the keys.
 
-    `nan` names the top-level columns that hold a NaN: it is greater than any number to Delta, and unknown to Parquet.
+    `nan` names the columns that hold a NaN at any depth: greater than any number to Delta, and unknown to Parquet.
     """
     low: dict[str, Any] = {}
     high: dict[str, Any] = {}

@@ -229,7 +229,7 @@ class Stream:
         chosen = self.run.settings
         if chosen.compact_files and self.run.report.streams[self.name]["commits"]:
             upkeep = Upkeep(layout(chosen), chosen.vacuum_hours, chosen.compact_files)
-            after_run(self._committer.table, upkeep, self.run.worker.alive)
+            after_run(self._committer.table, upkeep, self.run.worker.interrupt)
 
     def abandon(self) -> None:
         """Delete what no log and no manifest names; called once the worker has ended."""

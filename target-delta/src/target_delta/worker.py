@@ -23,11 +23,11 @@ class StopWritingError(Exception):
 class Worker:
     """Runs a job beside the main thread; the next one waits for it.
 
-    `interrupt` is called while something waits, and may raise.
+    `interrupt` is called while something waits, and by work on the main thread; it may raise.
     """
 
     def __init__(self, interrupt: Callable[[], None]) -> None:
-        self._interrupt = interrupt
+        self.interrupt = interrupt
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
         self._running: tuple[Future[Any], Callable[[Any], None]] | None = None
         self._stopped = threading.Event()
@@ -49,7 +49,7 @@ class Worker:
             except NotYetError:
                 if future.done():  # the job itself ended in a TimeoutError
                     raise
-                self._interrupt()
+                self.interrupt()
         self._running = None
         then(result)
 
