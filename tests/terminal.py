@@ -23,8 +23,14 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.stream: IO[str] = os.fdopen(slave, "w", encoding="utf-8")
         self._shown = bytearray()
+        self._more = threading.Condition()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
+
+    def wait_for(self, text: str) -> None:
+        """Return once this text was shown; fail where it does not come."""
+        with self._more:
+            assert self._more.wait_for(lambda: text.encode() in self._shown, timeout=20), f"not shown: {text}"
 
     def text(self) -> str:
         """Close the terminal, once all who write there are done, and return all that was shown, with its controls."""
@@ -37,7 +43,9 @@ class Terminal:
     def _read(self) -> None:
         try:
             while got := os.read(self._master, 1 << 16):
-                self._shown += got
+                with self._more:
+                    self._shown += got
+                    self._more.notify_all()
         except OSError:  # how Linux says that the other end is closed
             return
 

@@ -29,6 +29,7 @@ COLUMNS = (
 )
 """The columns of the table, in their order; what is nowhere but 0 has none. JSON says more."""
 
+_LEAST_S = 0.05  # less is shown as 0.0
 _LONGEST = 1000  # letters of a bookmark in a report: a stream of a thousand parents has one for each
 _LOGGER = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Report:
 
     def spent(self, part: str, stream: str = "") -> float:
         """Return the seconds that a part of the work has taken so far."""
-        return self._times[stream][part]
+        return self._times[stream].get(part, 0.0)
 
     def listening(self) -> contextlib.AbstractContextManager[None]:
         """Gather the warnings that are logged inside the block: each kind with a sample and how often it came."""
@@ -92,9 +93,9 @@ class Report:
     def lines(self) -> Iterator[str]:
         """Yield the table, and below it where the time went, and the warnings that came more than once."""
         yield from self.table()
-        if times := self._times[""]:
-            parts = sorted(times.items(), key=lambda part: -part[1])
-            yield "time went to " + ", ".join(f"{name} {seconds:,.1f} s" for name, seconds in parts)
+        parts = sorted(self._times[""].items(), key=lambda part: -part[1])
+        if told := [f"{name} {seconds:,.1f} s" for name, seconds in parts if seconds >= _LEAST_S]:
+            yield f"time went to {', '.join(told)}"
         yield from (f"{count:,} times: {sample}" for sample, count in self.warned.counts() if count > 1)
 
     def as_json(self, outcome: str) -> dict[str, Any]:

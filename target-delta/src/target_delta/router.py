@@ -5,7 +5,6 @@ Takes runs of RECORD lines and single other lines; gives STATE values to `emit`.
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from target_delta.mapping import Mapping as StreamMaps
     from target_delta.run import Run
 
-_LOGGER = logging.getLogger("target-delta")
-
-PROGRESS_S = 30.0  # between two lines of the log on a long run
 LOOK_S = 0.5  # how often the ages of the batches are looked at
 CALM_S = 5.0  # between two commits of a stream that a pause of the input causes
 
@@ -43,7 +39,7 @@ class Router:
         self._current: frozenset[bytes] = frozenset()
         self._schemas: dict[str, bytes] = {}
         """The SCHEMA line that holds, by the tap's stream: one that repeats it costs nothing."""
-        self._looked_at = self._told_at = run.clock()
+        self._looked_at = run.clock()
 
     def take(self, piece: Records | Other) -> str:
         """Take one piece of the input, in its order, and return the type of its messages."""
@@ -170,17 +166,9 @@ class Router:
         if now - self._looked_at < LOOK_S:
             return
         self._looked_at = now
-        self._tell(now)
         for stream in self.streams.values():
             if stream.age_s(now) >= self.run.settings.max_batch_age_s:
                 stream.flush()
-
-    def _tell(self, now: float) -> None:
-        if now - self._told_at >= PROGRESS_S:
-            self._told_at = now
-            counts = self.run.report.streams.values()
-            received, written = (sum(count[name] for count in counts) for name in ("rows", "inserted"))
-            _LOGGER.info("loading, streams=%d, rows=%d, written=%d", len(self.streams), received, written)
 
     def _release(self) -> None:
         if (state := self.run.ledger.release()) is not None:

@@ -16,14 +16,16 @@ from singer_sdk import Target
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.io_base import SingerReader
 
-from singerkit.shell import Shell
+from singerkit.shell import Shell, outcome_of
 from target_delta.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     import click
 
+    from singerkit.report import Report
+    from target_delta.account import Account
     from target_delta.router import Router
 
 
@@ -65,25 +67,31 @@ class TargetDelta(Shell, Target):
     def process_endofpipe(self) -> None:
         """Nothing is left to do: the reader has finished the run. singer-sdk would drain its sinks here."""
 
-    def router(self) -> Router:
-        """Return the rooms of one run, wired like the drawing."""
+    def account(self) -> Account:
+        """Return the account of one run, under a name that no other has."""
         from singerkit.report import Report
+        from target_delta.account import Account
+
+        return Account(Report(self.name, str(uuid.uuid4())), self.raise_if_stopped, self._write_state_message)
+
+    def router(self, account: Account | None = None) -> Router:
+        """Return the rooms of one run, wired like the drawing."""
         from target_delta.mapping import Mapping
         from target_delta.router import Router
         from target_delta.run import Run
         from target_delta.worker import Worker
 
-        run_id = str(uuid.uuid4())
+        kept = account or self.account()
         run = Run(
             settings=self.settings,
-            id=run_id,
+            id=kept.report.run,
             started=datetime.now(UTC),
-            worker=Worker(self.raise_if_stopped),
-            report=Report(self.name, run_id),
+            worker=Worker(kept.look, kept.writing),
+            report=kept.report,
             clock=time.monotonic,
         )
         mapped = bool(self.config.get("stream_maps") or self.config.get("flattening_enabled"))
-        return Router(run, Mapping(self.mapper, active=mapped), self._write_state_message)
+        return Router(run, Mapping(self.mapper, active=mapped), kept.told)
 
 
 class _BlockReader(SingerReader):
@@ -99,41 +107,42 @@ class _BlockReader(SingerReader):
         callbacks: dict[str, Callable[[dict[str, Any]], None]],  # noqa: ARG002  # one message each: not our way
     ) -> Counter[str]:
         """Bring all messages of the input into their tables."""
-        router = self.target.router()
-        outcome = "a bug"
-        try:
-            counts = self._run(file_input or sys.stdin, router)
-            outcome = "good"
-        except BaseException as error:
-            outcome = str(error) or type(error).__name__
-            router.abandon()
-            raise
-        finally:
-            router.run.worker.stop()
-            self._report(router, outcome)
-        return counts
-
-    def _run(self, source: IO[Any], router: Router) -> Counter[str]:
-        from target_delta.lines import pieces
         from target_delta.source import blocks
+
+        account = self.target.account()
+        router = self.target.router(account)
+        outcome = "good"
+        with account.kept():
+            try:
+                return self._run(account.waiting(blocks(file_input or sys.stdin)), router, account.look)
+            except BaseException as error:
+                outcome = outcome_of(error)
+                router.abandon()
+                raise
+            finally:
+                router.run.worker.stop()
+                account.end(router)
+                self._report(account.report, outcome)
+
+    def _run(self, source: Iterable[bytes | None], router: Router, look: Callable[[], None]) -> Counter[str]:
+        from target_delta.lines import pieces
 
         counts: Counter[str] = Counter()
         schemas: dict[str, bytes] = {}
-        for block in blocks(source):
-            self.target.raise_if_stopped()
+        for block in source:
+            look()
             if block is None:
                 router.pause()
                 continue
             for piece in pieces(block, schemas):
-                self.target.raise_if_stopped()
+                look()
                 counts[router.take(piece)] += getattr(piece, "rows", 1)
-        self.target.raise_if_stopped()
+        look()
         router.finish()
         return counts
 
-    def _report(self, router: Router, outcome: str) -> None:
-        report = router.run.report
-        for line in report.table():
+    def _report(self, report: Report, outcome: str) -> None:
+        for line in report.lines():
             self.target.logger.info("%s", line)
-        if path := router.run.settings.report_file:
+        if path := self.target.settings.report_file:
             report.write(path, outcome)

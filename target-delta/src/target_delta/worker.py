@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYetError
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,11 +24,15 @@ class StopWritingError(Exception):
 class Worker:
     """Runs a job beside the main thread; the next one waits for it.
 
-    `interrupt` is called while something waits, and by work on the main thread; it may raise.
+    `interrupt` is called while something waits, and by work on the main thread; it may raise. `waiting` is around each
+    wait for a job.
     """
 
-    def __init__(self, interrupt: Callable[[], None]) -> None:
+    def __init__(
+        self, interrupt: Callable[[], None], waiting: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
         self.interrupt = interrupt
+        self._waiting = waiting
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="write")
         self._running: tuple[Future[Any], Callable[[Any], None]] | None = None
         self._stopped = threading.Event()
@@ -42,16 +47,19 @@ class Worker:
         if self._running is None:
             return
         future, then = self._running
+        with self._waiting():
+            result = self._result(future)
+        self._running = None
+        then(result)
+
+    def _result(self, future: Future[Any]) -> Any:
         while True:
             try:
-                result = future.result(timeout=WAKE_S)
-                break
+                return future.result(timeout=WAKE_S)
             except NotYetError:
                 if future.done():  # the job itself ended in a TimeoutError
                     raise
                 self.interrupt()
-        self._running = None
-        then(result)
 
     def collect(self) -> None:
         """Hand the result over if the job is done; else go on."""
