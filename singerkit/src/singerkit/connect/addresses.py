@@ -76,6 +76,7 @@ _NETWORKS: dict[Kind, tuple[str, ...]] = {
 }
 
 
+@lru_cache(maxsize=1024)  # a guard asks before each request, mostly for the same address
 def kinds(text: str) -> frozenset[Kind]:
     """Return the kinds of an address: its own, and those of the IPv4 addresses that it carries inside.
 
