@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from singerkit.rest.bookmarks import Bookmark
-from singerkit.rest.endpoint import Endpoint, Parent
+from singerkit.rest.endpoint import Endpoint, Inside, Parent
 from singerkit.rest.pages import Link
-from tools.vendor_check import Vendor, flaws
+from tools.vendor import Vendor
+from tools.vendor_check import asked, flaws, type_flaws
 
 ITEM = {"properties": {"id": {}, "at": {}, "author": {"$ref": "#/components/schemas/person"}}}
 LIST = {"type": "object", "properties": {"items": {"type": "array", "items": {"allOf": [ITEM]}}}}
@@ -67,4 +68,45 @@ COLUMNS = ("id", "at", "author", "author_id", "team")
 )
 def test_flaws(changes: dict[str, Any], columns: tuple[str, ...], found: list[str]) -> None:
     """What a row says and the vendor does not is named, one line each."""
-    assert [*flaws(Vendor(DOCUMENT), replace(ROW, **changes), columns)] == found
+    assert [*flaws(Vendor(DOCUMENT), replace(ROW, **changes), {name: {} for name in columns})] == found
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "found"),
+    [
+        ({"type": "string"}, {"type": "string"}, []),
+        ({"type": "string"}, {"type": ["string", "null"]}, ["x may be null"]),
+        ({"type": "string"}, {"type": "string", "nullable": True}, ["x may be null"]),
+        ({"type": "string"}, {"enum": ["a", None], "type": "string"}, ["x may be null"]),
+        ({"type": "string"}, {"anyOf": [{"type": "string"}, {"type": "null"}]}, ["x may be null"]),
+        ({"type": ["string", "null"]}, {"oneOf": [{"type": "string"}, {"type": "integer"}]}, ["x may be integer"]),
+        ({"type": "number"}, {"type": "integer"}, []),
+        ({}, {"type": ["array", "null"]}, []),
+        ({"properties": {"a": {"type": "string"}}}, {"properties": {"a": {"type": "string"}}}, ["x.a may be missing"]),
+        (
+            {"properties": {"a": {"type": "string"}}},
+            {"anyOf": [{"properties": {"a": {}}, "required": ["a"]}, {"type": "null"}]},
+            ["x may be null"],
+        ),
+        (
+            {"type": "array", "items": {"type": "string"}},
+            {"type": "array", "items": {"type": ["string", "null"]}},
+            ["x[] may be null"],
+        ),
+    ],
+)
+def test_types(ours: dict[str, Any], theirs: dict[str, Any], found: list[str]) -> None:
+    """A schema allows all that the vendor says it may send: null, other types, fields that are not always there."""
+    assert [*type_flaws(Vendor({}), ours, theirs, "x")] == found
+
+
+def test_what_is_held() -> None:
+    """Rows of the REST API are, and the list that a query's row falls back on; a function's own requests are not."""
+    inside = Inside(path="parts.nodes", lifted={"c": "of.c"}, rest="/items/{number}/parts", pages=Link())
+    query = Endpoint(name="parts", method="POST", path="../graphql", lifted={"item": "id"}, inside=inside)
+    own = Endpoint(name="own", read="m:f")
+
+    held = [*asked([ROW, query, own, replace(query, inside=None)])]
+
+    assert [(row.name, row.path) for row in held] == [("items", ROW.path), ("parts", "/items/{number}/parts")]
+    assert {*held[1].renames} == {"c", "item"}

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from singerkit.testing.fake_api import Asked, FakeApi, Reply
 from tap_github.loopback import repository
+from tests.tap_github import graphql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +139,7 @@ class Account:
 
     def asked(self) -> Counter[str]:
         """Return how often each repository and list was asked for, and forget it."""
-        counted = Counter(f"{asked.path}" for asked in self.api.asked)
+        counted = Counter(_asked_for(asked) for asked in self.api.asked)
         self.api.asked.clear()
         return counted
 
@@ -154,6 +155,8 @@ class Account:
         return Reply(reply.body, 200, {"ETag": tag, **reply.headers})
 
     def _answer(self, asked: Asked) -> Reply:
+        if asked.path == "/graphql":
+            return graphql.answer(self, asked)
         if match := re.fullmatch(r"/(?:orgs|users)/([^/]+)/repos", asked.path):
             rows = [one.row for one in self.repositories.values() if one.row["owner"]["login"] == match[1]]
             return _page(asked, rows)
@@ -208,6 +211,12 @@ class Account:
         at = self.now()
         more = {"created_at": at, "updated_at": at, "run_started_at": at, "run_attempt": 1, "head_sha": "c"}
         return self._row(one, "actions/runs", name="build", status="queued", conclusion=None, workflow_id=1, **more)
+
+
+def _asked_for(asked: Asked) -> str:
+    """Return what a request asks for: its path, and for GraphQL the repository too."""
+    variables = asked.body["variables"] if asked.path == "/graphql" else {}
+    return f"/repos/{variables['owner']}/{variables['repo']}/graphql" if variables else asked.path
 
 
 _TIMES: dict[str, Callable[[Row], str]] = {

@@ -84,7 +84,7 @@ class RestStream(ArrowStream):
         shaper = Shaper(self.endpoint, [name for name in self.schema["properties"] if self.mask["properties", name]])
         for rows, reached in drain.rows(self.name, self.primary_keys, self.endpoint.version_keys, place[THROUGH]):
             place = {THROUGH: reached}
-            yield Rows(shaper.rows(rows, {}))
+            yield Rows(shaper.opened(rows, {}) if self.endpoint.inside else shaper.rows(rows, {}))
             yield Checkpoint({**state, **place})
         return place if place[THROUGH] else {}
 

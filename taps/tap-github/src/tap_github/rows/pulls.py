@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from singerkit.rest.bookmarks import Bookmark
-from singerkit.rest.endpoint import Condition
-from tap_github.rows.words import BY_CREATION, SINCE, below, by_parent, newest_first, of_repository
+from singerkit.rest.endpoint import Condition, Inside
+from tap_github.queries import REVIEWS
+from tap_github.rows.words import BY_CREATION, LINK, SINCE, below, by_parent, newest_first, of_query, of_repository
 
 _PULL = {"pull_request_id": "id", "pull_request_number": "number", "pull_request_updated_at": "updated_at"}
 _CHANGED = below("pull_requests", {"number": "number"}, _PULL, changed_by="updated_at")
+_AGAIN = "All reviews of a pull request come again when it changed; one that was dismissed comes with its new state."
 _ONE_EACH = "One request for each pull request that changed; `start_date` bounds the first run."
 
 ENDPOINTS = (
@@ -20,17 +22,33 @@ ENDPOINTS = (
         partition=BY_CREATION,
         version_keys=("updated_at",),
         description="One row a pull request, open or closed.",
-        warnings=("The list has no filter by time: a first load that was cut begins again.",),
     ),
-    of_repository(
+    of_query(
         "reviews",
-        "/pulls/{number}/reviews",
+        REVIEWS,
+        "pullRequests",
         "Pull requests: read",
-        parents=_CHANGED,
-        bookmarks=by_parent("pull_request_updated_at"),
+        size=50,  # the vendor ends a query that takes longer than ten seconds
+        keys=("id",),
+        own_keys=True,
+        lifted={
+            "pull_request_id": "fullDatabaseId",
+            "pull_request_number": "number",
+            "pull_request_updated_at": "updatedAt",
+        },
+        bookmarks=newest_first("pull_request_updated_at"),
+        inside=Inside(
+            path="reviews.nodes",
+            lifted={"commit_id": "commit.oid"},
+            more="reviews.pageInfo.hasNextPage",
+            rest="/repos/{repository_owner}/{repository_name}/pulls/{pull_request_number}/reviews",
+            pages=LINK,
+        ),
+        integers=("id", "pull_request_id"),
+        version_keys=("pull_request_updated_at",),
         only_if=(Condition(field="state", is_="!=", value="PENDING"),),
         description="One row a review of a pull request; those that nobody has submitted yet are left out.",
-        warnings=(_ONE_EACH,),
+        warnings=(_AGAIN,),
     ),
     of_repository(
         "pull_request_comments",

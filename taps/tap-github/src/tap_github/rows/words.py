@@ -109,7 +109,9 @@ def by_parent(field: str) -> tuple[Bookmark]:
     return (Bookmark(field=field, of_parent=True),)
 
 
-def of_query(name: str, query: str, connection: str, permission: str, records: str = "nodes", **more: Any) -> Endpoint:
+def of_query(
+    name: str, query: str, connection: str, permission: str, records: str = "nodes", size: int = MOST, **more: Any
+) -> Endpoint:
     """Return the row of a GraphQL connection of a repository, given as `owner` and `repo`."""
     where = f"$.data.repository.{connection}"
     return Endpoint(
@@ -117,7 +119,7 @@ def of_query(name: str, query: str, connection: str, permission: str, records: s
         path="../graphql",  # beside the REST API: api.github.com/graphql, HOST/api/graphql
         method="POST",
         body={"query": query, "variables": {"owner": "{owner}", "repo": "{repo}"}},
-        pages=GraphQL(page_info=f"{where}.pageInfo", size_param="first", size=MOST, max_size=MOST),
+        pages=GraphQL(page_info=f"{where}.pageInfo", size_param="first", size=size, max_size=MOST),
         records=f"{where}.{records}",
         records_optional=True,
         rules=(*LIMITS, *GRAPHQL),
