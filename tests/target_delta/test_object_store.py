@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 
 from singerkit.errors import SafetyStopError
 from target_delta.store import Store
-from tests.careless_store import careless_store
+from tests.small_store import small_store
 from tests.object_store import s3
 
 from .conftest import Load, activate, record, schema, state
@@ -70,16 +70,16 @@ def test_store_is_proven_once(load: Load, options: dict[str, str]) -> None:
 
 def test_store_that_overwrites(load: Load) -> None:
     """A store that lets a log entry be overwritten is refused before anything is there, but for a single writer."""
-    with careless_store() as options:
-        where: dict[str, Any] = {"path": "s3://lake/w", "storage_options": options}
+    with small_store(careless=True) as store:
+        where: dict[str, Any] = {"path": "s3://lake/w", "storage_options": store.s3}
 
         with pytest.raises(SafetyStopError, match="lets a writer overwrite what another has just committed"):
             load([PEOPLE, record("people", id=1, name="a")], **where)
-        assert Store("s3://lake/w", options).names("") == []
+        assert Store("s3://lake/w", store.s3).names("") == []
 
         load([PEOPLE, record("people", id=1, name="a")], single_writer=True, **where)
         load([PEOPLE, record("people", id=1, name="b")], single_writer=True, **where)
-        assert found(options) == [(1, "b")]
+        assert found(store.s3) == [(1, "b")]
 
 
 def test_secret_is_not_in_the_log(load: Load, options: dict[str, str], caplog: pytest.LogCaptureFixture) -> None:

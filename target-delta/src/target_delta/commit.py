@@ -16,10 +16,11 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from singerkit.errors import SafetyStopError, StoreError
 from target_delta.actions import add_action, remove_action
 from target_delta.contract import Contract
+from target_delta.faults import is_denied, said_by
 from target_delta.history import BOOKMARK, COMMIT, ENDED, KEYS, ROWS, RUN, SOURCE, STARTED
 from target_delta.plan import Change
 from target_delta.snapshot import APP_ID, FULL_LOAD_ID
-from target_delta.table import ONE_TRY, first_line
+from target_delta.table import ONE_TRY
 from target_delta.widening import is_rewrite, rewrite
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class Committer:
         change, version = Change(()), snapshot.version + 1
         try:
             change = act(snapshot, _properties([Transaction(APP_ID, snapshot.transaction + 1)], facts))
-        except DeltaError as error:
+        except (DeltaError, OSError) as error:
             version = self._landed_anyway(snapshot, facts, error)
         self.table.synced(version)
         return Landed(version, change)
@@ -174,7 +175,7 @@ class Committer:
             stop=tenacity.stop_after_attempt(MAX_TRIES),
         )
         try:
-            return tries(act, *arguments, **named)
+            done: T = tries(self._renewed, act, *arguments, **named)
         except tenacity.RetryError as error:
             raise StoreError(
                 "other writers were faster in every try",
@@ -182,6 +183,17 @@ class Committer:
                 stream=self.table.stream,
                 tries=MAX_TRIES,
             ) from error
+        return done
+
+    def _renewed(self, act: Callable[..., T], *arguments: Any, **named: Any) -> T:
+        """Act; credentials that a store refused count as a lost race where there are newer ones by now."""
+        options = self.table.store.options
+        try:
+            return act(*arguments, **named)
+        except (DeltaError, OSError) as error:
+            if is_denied(error) and self.table.store.options != options:
+                raise _LostRaceError from error
+            raise
 
     def _commit(
         self, snapshot: Snapshot, change: Change, schema: pa.Schema, full_load: int | None, facts: Mapping[str, Any]
@@ -199,11 +211,11 @@ class Committer:
                 partition_by=list(snapshot.partition_by),
                 commit_properties=_properties(transactions, facts),
             )
-        except DeltaError as error:
+        except (DeltaError, OSError) as error:
             return self._landed_anyway(snapshot, facts, error)
         return snapshot.version + 1
 
-    def _landed_anyway(self, snapshot: Snapshot, facts: Mapping[str, Any], error: DeltaError) -> int:
+    def _landed_anyway(self, snapshot: Snapshot, facts: Mapping[str, Any], error: DeltaError | OSError) -> int:
         """Return the version that holds this commit although an error was reported: a lost answer is no failure."""
         now = self.table.snapshot()
         if now is not None and now.version > snapshot.version:
@@ -212,8 +224,10 @@ class Committer:
                     return int(entry["version"])
         if isinstance(error, CommitFailedError):
             raise _LostRaceError from error
+        if isinstance(error, OSError):
+            raise error
         raise StoreError(
-            "the table refused a commit", stream=self.table.stream, path=self.table.store.uri, why=first_line(error)
+            "the table refused a commit", stream=self.table.stream, path=self.table.store.uri, why=said_by(error)
         ) from error
 
 

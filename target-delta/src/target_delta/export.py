@@ -14,7 +14,7 @@ from target_delta.history import last_bookmark
 from target_delta.store import Store
 from target_delta.table import Table
 from target_delta.wall import store_errors
-from target_delta.warehouse import tables_below
+from target_delta.warehouse import reached, tables_below
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,8 @@ def exported(root: str, options: Mapping[str, str]) -> dict[str, Any]:
     """Return the STATE that the tables below a root stand for."""
     known: dict[str, tuple[int, Any]] = {}
     with store_errors("all", root):
-        tables = [*tables_below(Store(root, options))]
+        reached(store := Store(root, options))
+        tables = [*tables_below(store)]
         for store in tables:
             _note(store, known)
     if not tables:

@@ -20,6 +20,7 @@ from singerkit.errors import SafetyStopError
 from target_delta.names import folder_address
 from target_delta.store import Store
 from target_delta.table import ONE_TRY
+from target_delta.warehouse import reached
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,27 +32,31 @@ PROVEN = f"{FOLDER}/refuses-overwrites"
 WRITERS, ROUNDS = 4, 3  # measured: of a store that overwrites, all four succeed in most rounds
 
 
-def prove(root: str, options: Mapping[str, str]) -> None:
+def prove(root: str, options: Mapping[str, str], *, single_writer: bool = False) -> None:
     """Stop where the store lets two writers commit the same version; the log of a table on a disk never does.
 
-    1. A file says that it was proven before, by whatever run.
-    2. Writers that see the same version of a table of their own commit to it at the same moment, a few times; one alone
+    1. See that the store answers. For a single writer that is all.
+    2. A file says that it was proven before, by whatever run.
+    3. Writers that see the same version of a table of their own commit to it at the same moment, a few times; one alone
        may succeed each time. One after the other would prove nothing: delta-rs looks before it writes.
-    3. Leave the file, and take the table away.
+    4. Leave the file, and take the table away.
     """
     store = Store(root, options)
-    if store.root is not None or store.size(PROVEN) is not None:  # 1
+    if store.root is not None:
+        return
+    known = FOLDER in reached(store)  # 1
+    if single_writer or (known and store.size(PROVEN) is not None):  # 2
         return
     folder = f"{FOLDER}/{uuid.uuid4()}"
     try:
-        if not _refuses(folder_address(root, folder), dict(options)):  # 2
+        if not _refuses(folder_address(root, folder), store.options):  # 3
             raise SafetyStopError(
                 "the store lets a writer overwrite what another has just committed, and such a commit is lost",
                 remedy="let it honour conditional writes (If-None-Match; for S3 see aws_conditional_put), or set "
                 "single_writer if never two programs write these tables at once",
                 path=root,
             )
-        store.publish(PROVEN, b"true\n")  # 3
+        store.publish(PROVEN, b"true\n")  # 4
     finally:
         with suppress(OSError):  # who may not delete here leaves a few small files
             store.delete_folder(folder)

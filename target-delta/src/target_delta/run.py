@@ -53,9 +53,10 @@ class Run:
 
     def prove_store(self, stream: str) -> None:
         """See once in a run, before anything is written, that the store is one that loses no commit."""
-        if not self._is_proven and not self.settings.single_writer:
-            with store_errors(stream, self.settings.path):
-                prove(self.settings.path, self.settings.storage_options)
+        if not self._is_proven:
+            chosen = self.settings
+            with store_errors(stream, chosen.path):
+                prove(chosen.path, chosen.storage_options, single_writer=chosen.single_writer)
         self._is_proven = True
 
     def bookmark(self, stream: str) -> Any:

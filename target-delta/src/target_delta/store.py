@@ -7,15 +7,26 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from operator import methodcaller
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from shutil import rmtree
+from stat import S_ISREG
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.fs as pa_fs
 
+from target_delta.faults import is_denied
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+
+T = TypeVar("T")
+
+IMPATIENT = {"max_retries": "3", "retry_timeout": "10s", "timeout": "10s", "connect_timeout": "5s"}
+"""For the first question to an object store, so that what is wrong is said within seconds; what the options themselves
+say stays. Later questions have the patience of delta-rs: three minutes."""
 
 
 def local_path(uri: str) -> Path | None:
@@ -29,17 +40,29 @@ def local_path(uri: str) -> Path | None:
 class Store:
     """The files of one table; `uri` is what delta-rs opens, so many folders below the root of all tables."""
 
-    def __init__(self, uri: str, options: Mapping[str, str], *, depth: int = 1) -> None:
+    def __init__(self, uri: str, options: Mapping[str, str], *, depth: int = 1, hurried: bool = False) -> None:
         root = local_path(uri)
         self.root = root.absolute() if root else None
         self.uri = str(self.root) if self.root else uri
-        self.options = dict(options)
         self.depth = depth
+        self._given = options
+        self._patience = IMPATIENT if hurried else {}
+        self._asker: tuple[dict[str, str], Any] | None = None
+        """What asks an object store, and the options that it was made with: it keeps connections and logins."""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The storage options of now: those of a file may have changed since they were read last."""
+        return {**self._patience, **self._given}
+
+    def at(self, uri: str, *, hurried: bool = False) -> Store:
+        """Return the store of another address, reached by the same options."""
+        return Store(uri, self._given, hurried=hurried)
 
     def create(self, path: str) -> pa.NativeFile:
         """Open a new file for writing; on a disk its folder is made."""
         if self.root is None:
-            return pa.PythonFile(_Upload(self._upload(path)), mode="w")
+            return pa.PythonFile(_Upload(self._asked(lambda store: store.open_output_stream(path))), mode="w")
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         return pa.OSFile(str(target), "wb")
@@ -47,7 +70,7 @@ class Store:
     def open(self, path: str) -> pa.NativeFile:
         """Open a file for reading at any place; on a disk it is mapped into memory."""
         if self.root is None:
-            return self._files().open_input_file(path)
+            return pa.PythonFile(self._asked(lambda store: store.open_input_file(path)), mode="r")
         return pa.memory_map(str(self.root / path))
 
     def read(self, path: str) -> bytes:
@@ -89,55 +112,68 @@ class Store:
 
     def size(self, path: str) -> int | None:
         """Return the size of a file in bytes, or None where there is none."""
-        info = self._files().get_file_info(self._full(path))
-        return None if info.type != pa_fs.FileType.File else int(info.size)
+        try:
+            if self.root is None:
+                return int(self._asked(lambda store: store.open_input_file(path)).size())
+            found = (self.root / path).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_size if S_ISREG(found.st_mode) else None
 
     def names(self, folder: str) -> list[str]:
         """Return the paths of all files below a folder, sorted; none where there is no folder."""
-        selector = pa_fs.FileSelector(self._full(folder), allow_not_found=True, recursive=True)
         prefix = f"{self.root}/" if self.root else ""
-        found = self._files().get_file_info(selector)
+        found = self._listed(folder, recursive=True)
         return sorted(info.path.removeprefix(prefix) for info in found if info.type == pa_fs.FileType.File)
 
     def folders(self) -> list[str]:
         """Return the names of the folders directly below, sorted; none where there is nothing."""
-        selector = pa_fs.FileSelector(self._full("").rstrip("/") or "/", allow_not_found=True)
-        found = self._files().get_file_info(selector)
+        found = self._listed("", recursive=False)
         return sorted(info.base_name for info in found if info.type == pa_fs.FileType.Directory)
 
     def delete(self, paths: Iterable[str]) -> None:
         """Delete files; one that is already gone is as good."""
         for path in paths:
-            try:
-                self._files().delete_file(self._full(path))
-            except FileNotFoundError:
-                continue
+            with suppress(FileNotFoundError):
+                if self.root is None:
+                    self._asked(methodcaller("delete_file", path))
+                else:
+                    (self.root / path).unlink()
 
     def delete_folder(self, folder: str) -> None:
         """Delete a folder of this table with all that is in it."""
         self.delete(self.names(folder))
         if self.root is not None and (self.root / folder).is_dir():
-            self._files().delete_dir(self._full(folder))
+            rmtree(self.root / folder)
             with suppress(OSError):  # another run's folder is still in it
                 (self.root / folder).parent.rmdir()
 
-    def _full(self, path: str) -> str:
-        return path if self.root is None else f"{self.root}/{path}"
+    def _listed(self, folder: str, *, recursive: bool) -> list[pa_fs.FileInfo]:
+        if self.root is None:
+            how = {"allow_not_found": True, "recursive": recursive}
+            found: list[pa_fs.FileInfo] = self._asked(lambda store: store.get_file_info_selector(folder, **how))
+            return found
+        selector = pa_fs.FileSelector(str(self.root / folder), allow_not_found=True, recursive=recursive)
+        return list(pa_fs.LocalFileSystem().get_file_info(selector))
 
-    def _files(self) -> pa_fs.FileSystem:
-        if self.root is not None:
-            return pa_fs.LocalFileSystem()
-        return pa_fs.PyFileSystem(self._remote())
+    def _asked(self, act: Callable[[Any], T]) -> T:
+        """Ask the object store; where it refuses the credentials and there are newer ones, ask again with those."""
+        options, asker = self._asker = self._ready()
+        try:
+            return act(asker)
+        except OSError as error:
+            if not is_denied(error) or self.options == options:
+                raise
+        self._asker = self._ready()
+        return act(self._asker[1])
 
-    def _remote(self) -> Any:
-        from deltalake.fs import DeltaStorageHandler
-
-        return DeltaStorageHandler(self.uri, self.options)
-
-    def _upload(self, path: str) -> Any:
+    def _ready(self) -> tuple[dict[str, str], Any]:
         from deltalake._internal import DeltaFileSystemHandler
 
-        return DeltaFileSystemHandler(self.uri, self.options).open_output_stream(path)
+        options = self.options
+        if self._asker is None or self._asker[0] != options:
+            return options, DeltaFileSystemHandler(self.uri, options)
+        return self._asker
 
     def _within(self, path: Path) -> Iterable[Path]:
         for parent in path.parents:

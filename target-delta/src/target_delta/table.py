@@ -12,6 +12,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, TableFeatures, write
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from singerkit.errors import SafetyStopError, StoreError
+from target_delta.faults import said_by
 from target_delta.partitioning import PROPERTY, Wanted, agree
 from target_delta.snapshot import Snapshot
 from target_delta.warehouse import refuse_nested
@@ -36,12 +37,14 @@ class Table:
         self.stream = stream
         self.wanted = wanted or Wanted()
         self._delta: DeltaTable | None = None
+        self._opened_with: dict[str, str] = {}
 
     def snapshot(self) -> Snapshot | None:
         """Return the newest version of the table, or None where there is no table."""
+        options = self.store.options
         try:
-            if self._delta is None:
-                self._delta = self._open()
+            if self._delta is None or options != self._opened_with:
+                self._delta, self._opened_with = self._open(options), options
             else:
                 self._delta.update_incremental()
         except TableNotFoundError:
@@ -73,7 +76,7 @@ class Table:
                 raise StoreError(
                     "the table cannot be made",
                     remedy="see whether the path can be written, with the storage_options that are set",
-                    stream=self.stream, path=self.store.uri, why=first_line(error),
+                    stream=self.stream, path=self.store.uri, why=said_by(error),
                 ) from error  # fmt: skip
         made = self.snapshot()
         if made is None:
@@ -135,14 +138,14 @@ class Table:
                 stream=self.stream, path=self.store.uri, entry=entry,
             )  # fmt: skip
 
-    def _open(self) -> DeltaTable:
+    def _open(self, options: dict[str, str]) -> DeltaTable:
         try:
-            delta = DeltaTable(self.store.uri, storage_options=self.store.options)
+            delta = DeltaTable(self.store.uri, storage_options=options)
         except TableNotFoundError:
             raise
         except DeltaError as error:
             raise StoreError(
-                "the table cannot be read", remedy="look at its _delta_log", path=self.store.uri, why=first_line(error)
+                "the table cannot be read", remedy="look at its _delta_log", path=self.store.uri, why=said_by(error)
             ) from error
         self._refuse_empty_entry(delta)
         named, made_here = delta.metadata().name, PROPERTY in delta.metadata().configuration
@@ -157,11 +160,6 @@ class Table:
             )
         agree(self.wanted, Snapshot(delta).partitioning, self.stream)
         return delta
-
-
-def first_line(error: BaseException) -> str:
-    """Return what an error of delta-rs says, without the backtrace below it."""
-    return str(error).strip().split("\n", 1)[0]
 
 
 def added_columns(before: pa.Schema, after: pa.Schema) -> Sequence[str]:

@@ -9,6 +9,7 @@ import sys
 import time
 import uuid
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
@@ -47,6 +48,18 @@ class TargetDelta(Shell, Target):
     def __init__(self, **named: Any) -> None:
         super().__init__(**named)
         self.message_reader = _BlockReader(self)
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings; storage options of a file are read again in the run, whenever it changes."""
+        file = self._config.get("storage_options_file")
+        errors = super()._validate_config(raise_errors=raise_errors)
+        if file and not errors:
+            from target_delta.options import FileOptions
+
+            self.settings = replace(
+                self.settings, storage_options=FileOptions(self.settings.storage_options, str(file))
+            )
+        return errors
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from singerkit.errors import SafetyStopError, StoreError
-from target_delta.table import first_line
+from target_delta.faults import fault, said_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +30,11 @@ def store_errors(stream: str, path: str) -> Iterator[None]:
         error.where.setdefault("stream", stream)
         raise
     except (OSError, DeltaError) as error:
-        why = getattr(error, "strerror", None) or first_line(error)
+        if "://" in path and (known := fault(error, stream=stream, path=path)):
+            raise known from error
+        why = getattr(error, "strerror", None) or said_by(error)
         raise StoreError("the store failed", remedy=_REMEDY, stream=stream, path=path, why=why) from error
     except (pa.ArrowInvalid, json.JSONDecodeError) as error:  # a data file; a log entry or a manifest
         raise StoreError(
-            "a file of the table cannot be read", remedy=_REMEDY, stream=stream, path=path, why=first_line(error)
+            "a file of the table cannot be read", remedy=_REMEDY, stream=stream, path=path, why=said_by(error)
         ) from error

@@ -17,7 +17,7 @@ from target_delta.history import KEYS, standing
 from target_delta.store import Store
 from target_delta.table import Table
 from target_delta.wall import store_errors
-from target_delta.warehouse import tables_below
+from target_delta.warehouse import reached, tables_below
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +47,8 @@ class Found:
 def tables(root: str, options: Mapping[str, str], streams: Sequence[str] = ()) -> list[Found]:
     """Return the tables below a root whose stream is named, or fits one of the globs; all where none is given."""
     with store_errors("all", root):
-        found = [table for store in tables_below(Store(root, options)) if (table := _found(store))]
+        reached(store := Store(root, options))
+        found = [table for one in tables_below(store) if (table := _found(one))]
     if not found:
         raise SettingsError("no table is there", remedy="give the path that the loader writes to", path=root)
     names = [table.stream for table in found]

@@ -1,0 +1,192 @@
+"""What an object store answers when it fails, and what a run says of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from deltalake import DeltaTable
+
+from singerkit.errors import CredentialsError, SettingsError, SingerkitError, StoreError
+from target_delta.faults import fault, is_denied, said_by
+from target_delta.options import FileOptions
+from tests.small_store import SmallStore, small_store
+
+from .conftest import Load, record, schema, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PEOPLE = schema("people", ["id"], id="integer", name="string")
+LAKE = "s3://lake/w"
+
+
+def test_error_of_many_lines() -> None:
+    """An error of delta-rs becomes one line with all its causes, without colours and without a signed query."""
+    text = (
+        "Generic S3 error\n  \x1b[31m↳\x1b[0m Error performing list request\n   \x1b[31m↳\x1b[0m Error performing GET"
+        " https://x/y?sig=abc&se=1 in 4ms - Server returned non-2xx status code\n    \x1b[31m↳\x1b[0m 403 Forbidden\n"
+    )
+
+    assert said_by(OSError(text)) == (
+        "Generic S3 error: Error performing list request: Error performing GET https://x/y in 4ms - Server returned "
+        "non-2xx status code: 403 Forbidden"
+    )
+    assert said_by(OSError("one line\nand a backtrace")) == "one line"
+    assert len(said_by(OSError("x" * 5000))) < 310
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        ("400 Bad Request ↳ <Error><Code>ExpiredToken</Code>", CredentialsError, "have expired"),
+        ("403 ↳ AuthenticationFailed: Signature not valid in the specified time frame", CredentialsError, "expired"),
+        ("403 Forbidden ↳ <Code>InvalidAccessKeyId</Code>", CredentialsError, "does not know the credentials"),
+        ("403 Forbidden ↳ <Code>SignatureDoesNotMatch</Code>", CredentialsError, "does not know the credentials"),
+        ("401 Unauthorized", CredentialsError, "does not know the credentials"),
+        ("403 Forbidden ↳ <Code>AccessDenied</Code>", CredentialsError, "does not let these credentials do this"),
+        ("The operation lacked the necessary privileges", CredentialsError, "does not let these credentials"),
+        ("Error performing token request ↳ 403 Forbidden", CredentialsError, "no credentials for the store"),
+        ("404 Not Found ↳ <Code>NoSuchBucket</Code>", StoreError, "the bucket is not there"),
+        ("404 Not Found ↳ <Code>ContainerNotFound</Code>", StoreError, "the bucket is not there"),
+        ("Received redirect without LOCATION", SettingsError, "in another region"),
+        ("builder error ↳ URL scheme is not allowed", SettingsError, "do not make a store"),
+        ("Account must be specified", SettingsError, "do not make a store"),
+        ("dns error ↳ failed to lookup address information", StoreError, "host is not known"),
+        ("error sending request ↳ Connection refused", StoreError, "cannot be reached"),
+        ("after 10 retries ↳ 503 Service Unavailable ↳ SlowDown", StoreError, "cannot be reached"),
+    ],
+)
+def test_words_of_a_fault(said: str, kind: type[SingerkitError], words: str) -> None:
+    """Each answer of a store has its class, which says who can act, and words of ours."""
+    found = fault(OSError(said), stream="s", path=LAKE)
+
+    assert type(found) is kind
+    assert words in str(found)
+
+
+def test_what_is_no_answer_of_a_store() -> None:
+    """An error that no store makes is left to others."""
+    assert fault(OSError("No space left on device"), stream="s", path=LAKE) is None
+    assert not is_denied(OSError("No space left on device"))
+
+
+def test_options_of_a_file(tmp_path: Path) -> None:
+    """Options follow their file; half of one changes nothing, and no value stands in their text."""
+    file = tmp_path / "options.json"
+    file.write_text('{"a": "first secret"}')
+    options = FileOptions({"a": "first secret"}, str(file))
+
+    assert dict(options) == {"a": "first secret"}
+    file.write_text('{"a": "second secret", "b": tr')
+    assert dict(options) == {"a": "first secret"}
+    file.write_text('{"a": "second secret", "b": true, "c": 5, "d": null}')
+    assert (dict(options), len(options)) == ({"a": "second secret", "b": "true", "c": "5"}, 3)
+    file.unlink()
+    assert options["a"] == "second secret"
+    assert "secret" not in repr(options)
+
+
+@pytest.fixture(scope="module")
+def store() -> Iterator[SmallStore]:
+    """A store in a process of its own."""
+    with small_store() as running:
+        yield running
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("status", "code", "kind", "words"),
+    [
+        (403, "InvalidAccessKeyId", CredentialsError, "does not know the credentials"),
+        (403, "SignatureDoesNotMatch", CredentialsError, "does not know the credentials"),
+        (403, "AccessDenied", CredentialsError, "does not let these credentials do this"),
+        (400, "ExpiredToken", CredentialsError, "have expired"),
+        (404, "NoSuchBucket", StoreError, "the bucket is not there"),
+        (301, "PermanentRedirect", SettingsError, "in another region"),
+        (503, "SlowDown", StoreError, "cannot be reached"),
+    ],
+)
+def test_answers_of_a_store(  # a situation and what is said of it
+    load: Load, store: SmallStore, status: int, code: str, kind: type[SingerkitError], words: str
+) -> None:
+    """A store that refuses from the first question on ends the run in one line, whether one or many write to it."""
+    for alone in (True, False):
+        store.fail({"when": ".", "status": status, "code": code})
+        with pytest.raises(kind, match=words) as caught:
+            load([PEOPLE, record("people", id=1)], path=LAKE, storage_options=store.s3, single_writer=alone)
+        assert "\n" not in str(caught.value)
+        assert "secret" not in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("path", "options", "kind", "words"),
+    [
+        (LAKE, {"aws_endpoint_url": "http://127.0.0.1:9"}, StoreError, "cannot be reached"),
+        (LAKE, {"aws_endpoint_url": "http://no-such-host.invalid"}, StoreError, "host is not known"),
+        (LAKE, {"allow_http": "false"}, SettingsError, "allow_http"),
+        ("nonsense://lake/w", {}, SettingsError, "do not make a store"),
+        ("az://lake/w", {}, SettingsError, "do not make a store"),
+    ],
+    ids=["refused", "no host", "plain http", "scheme", "no account"],
+)
+def test_addresses_that_lead_nowhere(
+    load: Load, store: SmallStore, path: str, options: dict[str, str], kind: type[SingerkitError], words: str
+) -> None:
+    """An address or an option that is wrong is said within seconds, by a run and by a verb."""
+    store.fail()
+
+    with pytest.raises(kind, match=words):
+        load([PEOPLE, record("people", id=1)], path=path, storage_options=store.s3 | options)
+
+
+@pytest.mark.slow
+def test_store_that_never_answers(load: Load, store: SmallStore) -> None:
+    """A store that takes the question and says nothing ends the run when the patience of the options is spent."""
+    store.fail({"when": ".", "sleep_s": 30})
+
+    with pytest.raises(StoreError, match="cannot be reached"):
+        load([PEOPLE], path=LAKE, storage_options=store.s3 | {"timeout": "200ms", "retry_timeout": "1s"})
+    store.fail()
+
+
+@pytest.fixture
+def expiring(load: Load, store: SmallStore, tmp_path: Path) -> Callable[[str, int], list[str]]:
+    """Load with keys that the store takes for so many requests; the file of the options has newer ones from then on."""
+    file = tmp_path / "options.json"
+    new = json.dumps(store.s3 | {"aws_access_key_id": "new"})
+
+    def run(stream: str, requests: int) -> list[str]:
+        file.write_text(json.dumps(store.s3))
+        rule = {"when": ".", "skip": requests, "status": 400, "code": "ExpiredToken", "but_for": "new"}
+        store.requests()
+        store.fail(rule | {"renews": [str(file), new]})
+        rows = [record(stream, id=number % 30, name="x" * 50) for number in range(60)]
+        try:
+            states = load(
+                [schema(stream, ["id"], id="integer", name="string"), *rows, state(**{stream: 5})],
+                path=LAKE, storage_options_file=str(file), batch_size_rows=20, compact_files=0,
+            )  # fmt: skip
+        finally:
+            store.fail()
+        assert states == [{"bookmarks": {stream: 5}}]
+        return store.requests()
+
+    return run
+
+
+@pytest.mark.slow
+def test_credentials_that_expire_in_a_run(expiring: Callable[[str, int], list[str]], store: SmallStore) -> None:
+    """Wherever the store begins to refuse the keys, the run goes on with those that the file has by then."""
+    expiring("proven", 10**6)
+    every = expiring("whole", 10**6)
+
+    for requests in range(0, len(every), 4):
+        stream = f"cut-{requests}"
+        expiring(stream, requests)
+
+        table = DeltaTable(f"{LAKE}/{stream}", storage_options=store.s3).to_pyarrow_table()
+        assert sorted(table["id"].to_pylist()) == [*range(30)], every[requests]
