@@ -54,9 +54,10 @@ def test_a_transaction_is_its_rows_and_its_end() -> None:
     )
 
     transaction = Transaction(7, 100, 5)
-    assert events == [
-        RowChange(T, m.Insert(1, row(1)), transaction), Truncated(T, transaction), Committed(transaction, 110),
-    ]  # fmt: skip
+    change, *others = events
+    assert isinstance(change, RowChange)
+    assert (change.relation, change.change, change.transaction) == (T, m.Insert(1, row(1)), transaction)
+    assert others == [Truncated((T,), transaction), Committed(transaction, 110)]
     assert changes.is_between
 
 

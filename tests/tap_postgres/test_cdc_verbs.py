@@ -20,13 +20,23 @@ if TYPE_CHECKING:
 __all__ = ["database", "server"]
 
 TABLE = CapturedTable(
-    1, "public", "t", "r", "p", "d", 1, ("id",), (), (Attribute(1, "id", 23, -1, 0, "integer", False, True),)
+    1,
+    "public",
+    "t",
+    "r",
+    "p",
+    "d",
+    1,
+    ("id",),
+    (("id",),),
+    (),
+    (Attribute(1, "id", 23, -1, 0, "integer", False, True),),
 )
 FACTS = Facts(
     version=180000, wal_level="logical", role="me", database="shop", superuser=False, may_replicate=True,
     may_create=True, is_replica=False, slots=10, slots_used=1, senders=10, max_kept="-1", tip=100, money_digits=2,
     slot=Slot("s", "pgoutput", "shop", None, 50, False, "", 1 << 20), publication={"pubname": "p"},
-    published={("public", "t"): Published(None, None)},
+    published={("public", "t"): Published(None, None)}, memberships={},
 )  # fmt: skip
 ASKED = Asked("s", "p", [(TABLE, ["id"])], {})
 SLOT = FACTS.slot

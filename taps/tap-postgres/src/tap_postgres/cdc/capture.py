@@ -22,7 +22,7 @@ from singerkit.errors import SafetyStopError, SettingsError
 from tap_postgres.cdc import lsn, requirements
 from tap_postgres.cdc.catalog import Catalog
 from tap_postgres.cdc.confirmation import Confirmation
-from tap_postgres.cdc.position import must_reload, shape_of, stored
+from tap_postgres.cdc.position import must_reload, of_load, parted, stored
 from tap_postgres.cdc.reading import Around, Limits, Pass
 from tap_postgres.cdc.socket import Replication
 from tap_postgres.cdc.stream import Moment
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
     from tap_postgres.cdc.facts import CapturedTable, Facts
     from tap_postgres.cdc.messages import Relation
-    from tap_postgres.cdc.position import Position
-    from tap_postgres.cdc.socket import Created
+    from tap_postgres.cdc.position import Identity, Position
     from tap_postgres.stream import PostgresStream
     from tap_postgres.tap import TapPostgres
 
@@ -104,6 +103,7 @@ class Capture:
             leaves=leaves,
             all_tables=settings.publication_tables == "all",
             lag_warning_mb=settings.lag_warning_mb,
+            heartbeat=bool(settings.heartbeat_s),
         )
 
     def _tables(self, facts: Facts, known: Sequence[CapturedTable]) -> list[Table]:
@@ -116,7 +116,7 @@ class Capture:
             stream.restrict(published)
             if here != [(column.name, column.rendering) for column in stream.columns]:  # altered since its discovery
                 stream.adopt([reading for reading in found if reading.name in published])
-        return [Table(stream, table, self.catalog, reader) for stream, table in pairs]
+        return [Table(stream, table, facts.published_as(table), self.catalog, reader) for stream, table in pairs]
 
     # -- what was lost --------------------------------------------------------------------------------------------
 
@@ -139,17 +139,21 @@ class Capture:
         self._confirmation.position = 0
 
     def _lost(self, facts: Facts, tables: Sequence[Table]) -> str:
-        """Return which changes are gone, or nothing."""
+        """Return which changes are gone, or nothing; a first load whose changes are gone begins again."""
         if facts.slot is not None and facts.slot.is_lost:
             return facts.slot.why_lost
         found = {table.stream.name: position for table in tables if (position := table.position)}
-        if not found:
+        loads = {table.stream: begun for table in tables if (begun := _begun(table)) and not table.position}
+        if not found and not loads:
             return ""
-        if facts.slot is None:
-            return "the slot does not exist any more"
         with Replication(self.settings, self.tap.route) as replication:
-            system = replication.system()
-        reasons = (_gone(name, position, facts, system) for name, position in found.items())
+            server = replication.identify()
+            history = replication.history(server.timeline)
+        for stream, begun in loads.items():
+            if why := _gone("its first part", begun, facts, server, history):
+                self.tap.logger.info("the first load begins again: %s, stream=%s", why, stream.name)
+                del stream.stream_state["full_load"]
+        reasons = (_gone(name, position, facts, server, history) for name, position in found.items())
         return next(filter(None, reasons), "")
 
     # -- snapshots ------------------------------------------------------------------------------------------------
@@ -158,7 +162,7 @@ class Capture:
         position = table.position
         if position is None:
             return True
-        why = must_reload(position.shape, table.known)
+        why = must_reload(position.shape, table.known, table.published)
         if why:
             _LOGGER.warning("the table is read again: %s, stream=%s", why, table.stream.name)
         return bool(why)
@@ -168,35 +172,42 @@ class Capture:
             return
         exists = self.catalog.facts().slot is not None
         with Replication(self.settings, self.tap.route) as replication:
-            system = replication.system()
+            server = replication.identify()
             name = self.settings.replication_slot
             name = f"{name[:40]}_{self.tap.run_id[-12:].lower().replace('-', '_')}" if exists else name
+            if facts.is_replica:
+                _LOGGER.info(
+                    "a replica makes a slot when the primary writes: or SELECT pg_log_standby_snapshot() there"
+                )
             created = replication.create_slot(name, temporary=exists)
             _LOGGER.info("reading tables as of position=%s, tables=%d", lsn.to_text(created.lsn), len(tables))
             with contextlib.closing(Readers(self.settings, self.tap.route, created.snapshot)) as readers:
                 for table in tables:
                     self.tap.raise_if_stopped()
-                    table.stream.load(self._moment(readers, facts, table, created, system))
-
-    def _moment(self, readers: Readers, facts: Facts, table: Table, created: Created, system: str) -> Moment:
-        published = facts.published.get((table.known.schema, table.known.name))
-        row_filter = published.row_filter if published else None
-        return Moment(readers, created.lsn, system, shape_of(table.known), row_filter)
+                    row_filter = table.published.row_filter
+                    table.stream.load(Moment(readers, created.lsn, server, table.look_after_load, row_filter))
 
     # -- the log --------------------------------------------------------------------------------------------------
 
     def _follow(self, facts: Facts, tables: Sequence[Table]) -> None:
         settings, route = self.settings, self.tap.route
-        by_oid = {oid: table for table in tables for oid in (table.known.oid, *table.known.leaves)}
-        begin = min((position.lsn for table in tables if (position := table.position)), default=0)
+        own = {table.known.oid: table for table in tables}
+        begin = min((position.begin for table in tables if (position := table.position)), default=0)
         with Replication(settings, route) as replication:
-            system = replication.system()
+            server = replication.identify()
+        slot = self.catalog.facts().slot
+        from_confirmed = (
+            slot is not None and slot.two_phase
+        )  # what was prepared before a position is never sent behind it
 
         def connect(position: int) -> Replication:
             opened = Replication(settings, route)
             try:
                 opened.start(
-                    settings.replication_slot, settings.publication, position, streaming=settings.stream_transactions
+                    settings.replication_slot,
+                    settings.publication,
+                    0 if from_confirmed else position,
+                    streaming=settings.stream_transactions,
                 )
             except BaseException:
                 opened.close()
@@ -205,11 +216,10 @@ class Capture:
 
         def find(relation: Relation) -> Table | None:
             for table in tables:  # dropped and made again: the changes of the new one are not those of the old
-                if (table.known.schema, table.known.name) == (relation.schema, relation.name):
-                    table.parked = "the table was made anew"
+                if table.name == (relation.schema, relation.name):
+                    table.park("the table was made anew")
                     return table
-            above = self.catalog.ancestors(relation.oid)
-            return next((by_oid[oid] for oid in above if oid in by_oid), None)
+            return next((own[oid] for oid in self.catalog.ancestors(relation.oid) if oid in own), None)
 
         left_s = self._ends_s - time.monotonic()
         limits = Limits(
@@ -221,7 +231,7 @@ class Capture:
         around = Around(
             connect, find, self.tap.raise_if_stopped, self._confirmation, self._now_and_then, self._write_state
         )
-        Pass(by_oid, begin, system, limits, around).run()
+        Pass(own, begin, server, limits, around).run()
         for table in tables:
             self.tap.report.add(table.stream.name, changes=table.operations)
 
@@ -248,13 +258,25 @@ class Capture:
             )  # fmt: skip
 
 
-def _gone(name: str, position: Position, facts: Facts, system: str) -> str:
+def _begun(table: Table) -> Position | None:
+    """Return where the changes of a first load begin that was cut short."""
+    return of_load(table.stream.stream_state.get("full_load"))
+
+
+def _gone(name: str, position: Position, facts: Facts, server: Identity, history: str) -> str:
     """Return why the changes of a stream behind its position cannot be had, or nothing."""
-    begins = facts.slot.confirmed if facts.slot else None
-    if position.system != system:
+    if position.server.system != server.system:
         return f"the STATE of {name} was made with another server"
-    if begins is not None and position.lsn < begins:
-        return f"the slot begins at {lsn.to_text(begins)}, and {name} ends at {lsn.to_text(position.lsn)}"
+    if position.server.timeline not in {0, server.timeline}:
+        ended = parted(history, position.server.timeline)
+        if ended is None or position.lsn > ended:
+            return f"{name} ends at {lsn.to_text(position.lsn)}, which the server that was promoted never had"
+    if facts.slot is None:
+        return "the slot does not exist any more"
+    if facts.slot.confirmed is not None and position.begin < facts.slot.confirmed:
+        return (
+            f"the slot begins at {lsn.to_text(facts.slot.confirmed)}, and {name} ends at {lsn.to_text(position.begin)}"
+        )
     if position.lsn > facts.tip:
         return f"{name} has come further than the server: it was set back"
     return ""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
+from singerkit.errors import SettingsError
 from tap_postgres.cdc.facts import CapturedTable, Facts
 from tap_postgres.cdc.values import Reading
 from tap_postgres.connect import catalog_connection, parameters
@@ -88,14 +89,26 @@ class Catalog:
         return [row[0] for row in self.query(query.format(expression), {"texts": list(texts)})]
 
     def row(self, table: CapturedTable, keys: dict[str, str], columns: Sequence[str]) -> list[bytes | None] | None:
-        """Return the texts of some columns of one row as it is now, or None where no row has this key."""
+        """Return the texts of some columns of one row as it is now, or None where no row has this key.
+
+        What the table has lost since is NULL.
+        """
+        try:
+            return self._row(table, keys, columns)
+        except SettingsError:  # it was altered since
+            name = (table.schema, table.name)
+            now = self.tables([name]).get(name)
+            lost = now is None or not set(keys) <= {attribute.name for attribute in now.columns}
+            return None if now is None or lost else self._row(now, keys, columns)
+
+    def _row(self, table: CapturedTable, keys: dict[str, str], columns: Sequence[str]) -> list[bytes | None] | None:
         types = {attribute.name: attribute.type_name for attribute in table.columns}
         conditions = [
             sql.SQL("{} = {}::{}").format(sql.Identifier(name), sql.Literal(value), sql.SQL(types[name]))
             for name, value in keys.items()
         ]
         query = sql.SQL("SELECT {} FROM {} WHERE {}").format(
-            sql.SQL(", ").join(map(sql.Identifier, columns)),
+            sql.SQL(", ").join(sql.Identifier(name) if name in types else sql.NULL for name in columns),
             sql.Identifier(table.schema, table.name),
             sql.SQL(" AND ").join(conditions),
         )

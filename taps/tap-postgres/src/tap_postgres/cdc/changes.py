@@ -32,17 +32,23 @@ class Transaction(NamedTuple):
 
 
 class RowChange(NamedTuple):
-    """A row of a relation that came, changed or went."""
+    """A row of a relation that came, changed or went: the message that says so lies at `start` and is not read yet."""
 
     relation: m.Relation
-    change: m.Insert | m.Update | m.Delete
+    data: bytes
+    start: int
     transaction: Transaction
+
+    @property
+    def change(self) -> m.Decoded:
+        """The message, read by itself; `Rows` reads many at once."""
+        return decode(self.data, self.start)
 
 
 class Truncated(NamedTuple):
-    """A relation that was emptied."""
+    """Relations that were emptied by one statement."""
 
-    relation: m.Relation
+    relations: tuple[m.Relation, ...]
     transaction: Transaction
 
 
@@ -57,10 +63,15 @@ Event = RowChange | Truncated | Committed
 
 
 class Changes:
-    """Follows the messages of one slot; `ignored` are the relations whose rows nobody wants, which are not decoded."""
+    """Follows the messages of one slot; `ignored` are the relations whose rows nobody wants, which are not decoded.
+
+    A relation is announced again when something about it changed. It may be wanted then, or belong to another table:
+    it is not ignored any more, and `announced` names it until the caller has looked.
+    """
 
     def __init__(self, spool: Callable[[], Spool]) -> None:
         self.ignored: set[int] = set()
+        self.announced: set[int] = set()
         self._new_spool = spool
         self._relations: dict[int, m.Relation] = {}
         self._open: Transaction | None = None
@@ -89,10 +100,9 @@ class Changes:
         oid = int.from_bytes(data[start + 1 : start + 5])
         if oid in self.ignored:
             return ()
-        message = decode(data, start)
         if self._open is None:
             raise ProtocolError("a row outside of a transaction", start)
-        return (RowChange(self._relations.get(oid) or self._relation(oid), message, self._open),)  # type: ignore[arg-type]
+        return (RowChange(self._relations.get(oid) or self._relation(oid), data, start, self._open),)
 
     def close(self) -> None:
         """Free what waits."""
@@ -164,27 +174,28 @@ class Changes:
             spool.close()
 
     def _replay(self, spool: Spool | None, transaction: Transaction, position: int) -> Iterator[Event]:
+        for data in spool.messages() if spool is not None else ():
+            if data[0] not in _ROWS:
+                yield from self._in_transaction(decode(data), transaction)
+            elif (oid := int.from_bytes(data[1:5])) not in self.ignored:
+                yield RowChange(self._relation(oid), data, 0, transaction)
         if spool is not None:
-            for data in spool.messages():
-                if data[0] not in _ROWS or int.from_bytes(data[1:5]) not in self.ignored:
-                    yield from self._in_transaction(decode(data), transaction)
             spool.close()
         yield Committed(transaction, position)
 
     def _in_transaction(self, message: m.Decoded, transaction: Transaction | None) -> Iterator[Event]:
         match message:
             case m.Relation():
+                self.ignored.discard(message.oid)
+                self.announced.add(message.oid)
                 if self._relations.get(message.oid) != message:  # one that says the same stays the same object
                     self._relations[message.oid] = message
             case m.Truncate():
                 if transaction is None:
                     raise ProtocolError("TRUNCATE outside of a transaction", 0)
-                for oid in message.relations:
-                    if oid not in self.ignored:
-                        yield Truncated(self._relation(oid), transaction)
-            case m.Insert() | m.Update() | m.Delete():
-                if transaction is not None:
-                    yield RowChange(self._relation(message.relation), message, transaction)
+                wanted = [oid for oid in message.relations if oid not in self.ignored]
+                if wanted:
+                    yield Truncated(tuple(self._relation(oid) for oid in wanted), transaction)
             case _:
                 return
 

@@ -5,7 +5,7 @@ Takes rows of the catalog; gives frozen facts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_postgres.cdc import lsn
@@ -43,6 +43,8 @@ class CapturedTable:
     identity: str
     filenode: int
     identity_columns: tuple[str, ...]
+    immediate_keys: tuple[tuple[str, ...], ...]
+    """What is unique at every moment, not only when a transaction commits."""
     leaves: tuple[int, ...]
     columns: tuple[Attribute, ...]
 
@@ -51,7 +53,12 @@ class CapturedTable:
         """Read a row of captured.sql."""
         attributes = tuple(Attribute(**column) for column in row["columns"] or ())
         lists = {name: tuple(row[name]) for name in ("identity_columns", "leaves")}
-        return cls(**{**row, **lists, "columns": attributes})
+        keys = tuple(tuple(names) for names in row["immediate_keys"] or ())
+        return cls(**{**row, **lists, "immediate_keys": keys, "columns": attributes})
+
+    def may_repeat(self, keys: Sequence[str]) -> bool:
+        """Tell whether two rows may have the same key for a while, as those that swap theirs under a deferred check."""
+        return bool(keys) and not any(set(names) <= set(keys) for names in self.immediate_keys)
 
     @property
     def full_name(self) -> str:
@@ -71,6 +78,8 @@ class Slot:
     is_lost: bool
     why_lost: str
     kept_bytes: int
+    two_phase: bool = False
+    """Whether prepared transactions come when they are prepared, and not again with their commit."""
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Slot:
@@ -86,15 +95,24 @@ class Slot:
             is_lost=row.get("wal_status") == "lost" or bool(reason),
             why_lost=reason or "the log behind it was removed",
             kept_bytes=int(row.get("kept_bytes") or 0),
+            two_phase=bool(row.get("two_phase")),
         )
 
 
 @dataclass(frozen=True)
 class Published:
-    """What a publication publishes of a table; None where it is everything."""
+    """What a publication publishes of a table; None where it is everything.
+
+    `membership` is a number that is another one after the table left the publication and came back.
+    """
 
     columns: tuple[str, ...] | None
     row_filter: str | None
+    membership: int = 0
+
+    def as_shape(self) -> list[Any]:
+        """Return what STATE keeps of it."""
+        return [self.membership, self.row_filter]
 
 
 @dataclass(frozen=True)
@@ -118,6 +136,7 @@ class Facts:
     slot: Slot | None
     publication: Mapping[str, Any] | None
     published: Mapping[tuple[str, str], Published]
+    memberships: Mapping[str, int]
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Facts:
@@ -126,7 +145,9 @@ class Facts:
         published = {(t["schemaname"], t["tablename"]): _published(t, row) for t in row["published"] or ()}
         slot = Slot.from_row(row["slot"]) if row["slot"] else None
         return cls(
-            **given | {"tip": _end(lsn.from_text(row["tip"]), row["page_bytes"]), "slot": slot, "published": published}
+            **given
+            | {"tip": _end(lsn.from_text(row["tip"]), row["page_bytes"]), "slot": slot, "published": published}
+            | {"memberships": row["memberships"] or {}}
         )
 
     @property
@@ -142,6 +163,12 @@ class Facts:
         return [
             a.name for a in table.columns if (names is None or a.name in names) and (with_generated or not a.generated)
         ]
+
+    def published_as(self, table: CapturedTable) -> Published:
+        """Return how the table is published, as far as the publication names it."""
+        named = self.published.get((table.schema, table.name)) or Published(None, None)
+        publication = self.publication or {}
+        return replace(named, membership=int(self.memberships.get(str(table.oid)) or publication.get("oid") or 0))
 
     def publishes(self, table: CapturedTable, leaves: Sequence[tuple[str, str]]) -> bool:
         """Whether every change of the table is published; of a partitioned one, those of all its partitions."""

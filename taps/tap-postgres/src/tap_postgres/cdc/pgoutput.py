@@ -25,6 +25,7 @@ _U8, _U16, _U32, _U64 = (struct.Struct(f">{code}") for code in "BHIQ")
 _BEGIN = struct.Struct(">QqI")
 _COMMIT = struct.Struct(">BQQq")
 _SIZE = struct.Struct(">xI")  # behind the kind of a value
+_CELL = struct.Struct(">BI")
 _MESSAGE = struct.Struct(">BQ")
 _STREAM_COMMIT = struct.Struct(">IBQQq")
 _PREPARED = struct.Struct(">QQqI")
@@ -188,9 +189,11 @@ def _rollback_prepared(data: bytes, at: int) -> tuple[m.Decoded, int]:
 
 
 def _row(data: bytes, at: int) -> tuple[m.Row, int]:
-    """Read the values of a row; the hottest loop of the tap."""
-    count = data[at] << 8 | data[at + 1]
-    at += 2
+    """Read a row: how many values there are, and each of them."""
+    return _cells(data, at + 2, data[at] << 8 | data[at + 1])
+
+
+def _cells(data: bytes, at: int, count: int) -> tuple[m.Row, int]:
     row: list[m.Value] = []
     add, size_at = row.append, _SIZE.unpack_from
     for _ in range(count):
@@ -211,6 +214,25 @@ def _row(data: bytes, at: int) -> tuple[m.Row, int]:
     if at > len(data):
         raise IndexError
     return tuple(row), at
+
+
+def read_cells(data: bytes, count: int) -> m.Row:
+    """Return the values of a row, whose bytes are these and no others."""
+    try:
+        row, end = _cells(data, 0, count)
+    except (struct.error, IndexError) as error:
+        raise ProtocolError("a row ends early", len(data)) from error
+    if end != len(data):
+        raise ProtocolError("a row ends before its bytes do", end)
+    return row
+
+
+def write_cells(row: m.Row) -> bytes:
+    """Return the bytes that `read_cells` reads."""
+    return b"".join(
+        _CELL.pack(_TEXT, len(value)) + value if isinstance(value, bytes) else b"n" if value is None else b"u"
+        for value in row
+    )
 
 
 def _string(data: bytes, at: int) -> tuple[str, int]:

@@ -1,84 +1,135 @@
 """What STATE keeps of change data capture: for each stream how far it has come, of which table, on which server. Pure.
 
-    {"replication_key": "_sdc_lsn", "replication_key_value": 24159191, "capture": {"system": "75...", "table": {...}}}
+    {"replication_key": "_sdc_lsn", "replication_key_value": 24159191,
+     "capture": {"system": "75...", "timeline": 1, "table": {...}}}
 
 Takes bookmarks; gives positions. Refuses a bookmark that is not one of ours.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from singerkit import bookmarks
 from singerkit.errors import SettingsError
+from tap_postgres.cdc import lsn as positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from tap_postgres.cdc.facts import Attribute, CapturedTable
+    from tap_postgres.cdc.facts import Attribute, CapturedTable, Published
 
 KEY = "_sdc_lsn"
 _NUMERIC_OIDS = frozenset({1700, 1231})  # numeric, numeric[]: the modifier is part of the value's type
+_RELOAD = "reload"
+
+
+class Identity(NamedTuple):
+    """Which cluster a server is one of, and its timeline: a promoted replica begins a new one."""
+
+    system: str
+    timeline: int
 
 
 @dataclass(frozen=True)
 class Position:
-    """Every change of the stream that committed before `lsn` has been sent; `shape` is the table as it was then."""
+    """Every change of the stream that committed before `lsn` has been sent; `shape` is the table as it was then.
+
+    What the server may forget ends at `begin`, where a transaction lies that was prepared before `lsn` and has not
+    committed yet.
+    """
 
     lsn: int
-    system: str
+    server: Identity
     shape: Mapping[str, Any]
+    begin: int
 
     def as_bookmark(self) -> dict[str, Any]:
         """Return what STATE keeps."""
+        begin = {"begin": self.begin} if self.begin != self.lsn else {}
         return {
             bookmarks.KEY: KEY,
             bookmarks.VALUE: self.lsn,
-            "capture": {"system": self.system, "table": dict(self.shape)},
+            "capture": {**self.server._asdict(), **begin, "table": dict(self.shape)},
         }
+
+    def to_reload(self, why: str) -> Position:
+        """Return the position of a table whose rows have to be read anew."""
+        return replace(self, shape={_RELOAD: why})
 
 
 def read(bookmark: Mapping[str, Any], stream: str) -> Position | None:
     """Return the position of a stream, or None where its changes have not been captured yet."""
     if bookmark.get(bookmarks.KEY) != KEY:
         return None
-    lsn, capture = bookmark.get(bookmarks.VALUE), bookmark.get("capture")
-    if not isinstance(lsn, int) or isinstance(lsn, bool) or lsn < 0 or not isinstance(capture, dict):
+    capture = bookmark.get("capture")
+    found = _position(bookmark.get(bookmarks.VALUE), capture if isinstance(capture, dict) else None)
+    if found is None:
         remedy = "mend the state, or remove the stream's bookmark to read it from the start"
         raise SettingsError("the bookmark is not a position of the log", stream=stream, remedy=remedy)
-    table = capture.get("table")
-    return Position(lsn, str(capture.get("system")), table if isinstance(table, dict) else {})
+    return found
+
+
+def of_load(load: Any) -> Position | None:
+    """Return where the changes begin that belong to a first load which was cut short, or None."""
+    return _position(load.get("lsn"), load) if isinstance(load, dict) else None
+
+
+def _position(lsn: Any, capture: Mapping[str, Any] | None) -> Position | None:
+    if capture is None or not _is_position(lsn):
+        return None
+    table, timeline = capture.get("table"), capture.get("timeline")
+    server = Identity(str(capture.get("system")), timeline if _is_position(timeline) else 0)
+    begin = capture.get("begin")
+    return Position(lsn, server, table if isinstance(table, dict) else {}, begin if _is_position(begin) else lsn)
+
+
+def _is_position(found: Any) -> TypeGuard[int]:
+    return isinstance(found, int) and not isinstance(found, bool) and found >= 0
+
+
+def all_of(state: Mapping[str, Any], streams: Iterable[str]) -> list[Position]:
+    """Return the positions of these streams, or none of them where one has none yet."""
+    kept = state.get("bookmarks")
+    kept = kept if isinstance(kept, dict) else {}
+    found = [read(kept.get(stream) or {}, stream) for stream in streams]
+    known = [position for position in found if position is not None]
+    return known if len(known) == len(found) else []
 
 
 def stored(state: Mapping[str, Any], streams: Iterable[str]) -> int | None:
     """Return the position before which a STATE says that all changes of these streams are stored, or None."""
-    kept = state.get("bookmarks")
-    kept = kept if isinstance(kept, dict) else {}
-    positions = [read(kept.get(stream) or {}, stream) for stream in streams]
-    if not positions or any(position is None for position in positions):
-        return None
-    return min(position.lsn for position in positions if position is not None)
+    return min((position.begin for position in all_of(state, streams)), default=None)
 
 
-def shape_of(table: CapturedTable) -> dict[str, Any]:
-    """Return what STATE keeps of a table."""
+def shape_of(table: CapturedTable, published: Published | None = None) -> dict[str, Any]:
+    """Return what STATE keeps of a table, and of how it is published."""
     columns = [[a.number, a.name, a.type_oid, a.typmod] for a in table.columns]
-    return {"oid": table.oid, "filenode": table.filenode, "columns": columns}
+    shape = {"oid": table.oid, "filenode": table.filenode, "columns": columns}
+    return shape | ({"published": published.as_shape()} if published else {})
 
 
-def must_reload(shape: Mapping[str, Any], now: CapturedTable) -> str:
+def must_reload(shape: Mapping[str, Any], now: CapturedTable, published: Published | None = None) -> str:
     """Return why the rows of a table have changed in a way that its log does not tell, or nothing.
 
     ALTER TABLE writes no row into the log: a column with a default, another type or another name changes rows that
-    nobody updates.
+    nobody updates. Nor does the log have what was written while the table was in no publication.
     """
+    if _RELOAD in shape:
+        return str(shape[_RELOAD])
     if shape.get("oid") != now.oid:
         return "the table was made anew"
+    if published and shape.get("published", published.as_shape()) != published.as_shape():
+        return "it is published in another way"
     before = {column[0]: column for column in shape.get("columns", ()) if isinstance(column, list) and len(column) == 4}
+    names = {column[1] for column in before.values()}
     rewritten = shape.get("filenode") != now.filenode
     for attribute in now.columns:
-        if reason := _changed(before.get(attribute.number), attribute, rewritten=rewritten):
+        known = before.get(attribute.number)
+        if known is None and attribute.name in names:
+            return f"column {attribute.name} was dropped and made anew"
+        if reason := _changed(known, attribute, rewritten=rewritten):
             return f"column {attribute.name} {reason}"
     return ""
 
@@ -92,3 +143,15 @@ def _changed(before: list[Any] | None, now: Attribute, *, rewritten: bool) -> st
     if type_oid != now.type_oid or (typmod != now.typmod and (rewritten or type_oid in _NUMERIC_OIDS)):
         return "has another type"
     return ""
+
+
+def parted(history: str, timeline: int) -> int | None:
+    """Return where a timeline ended by the history of a later one, or None where that does not come from it.
+
+    A line of the server's history: number of a timeline, position where the next one began, and why.
+    """
+    for line in history.splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[0] == str(timeline):
+            return positions.from_text(words[1])
+    return None

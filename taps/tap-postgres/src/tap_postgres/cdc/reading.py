@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from singerkit.errors import UnavailableError
 from tap_postgres.cdc import lsn
-from tap_postgres.cdc.changes import Changes, Committed, RowChange, Truncated
+from tap_postgres.cdc.changes import Changes, Committed, Truncated
 from tap_postgres.cdc.socket import HEADER, Keepalive, Replication
 from tap_postgres.cdc.spool import Spool
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tap_postgres.cdc.changes import Event, Transaction
     from tap_postgres.cdc.messages import Relation
+    from tap_postgres.cdc.position import Identity
     from tap_postgres.cdc.table import Table
 
 _LOGGER = logging.getLogger("tap-postgres")
@@ -64,18 +65,22 @@ class Around:
 
 
 class Pass:
-    """Reads the slot for `tables`, by the oid of their relations, from `begin` on."""
+    """Reads the slot for `tables`, by their oid, from `begin` on."""
 
-    def __init__(self, tables: Mapping[int, Table], begin: int, system: str, limits: Limits, around: Around) -> None:
+    def __init__(
+        self, tables: Mapping[int, Table], begin: int, server: Identity, limits: Limits, around: Around
+    ) -> None:
         self.limits, self.around = limits, around
-        self._tables = dict(tables)
-        self.position = self._begin = begin
-        self._system = system
-        self._all = [*{id(table): table for table in tables.values()}.values()]
+        self._own, self._tables = tables, dict(tables)
+        self.position = self._begin = self._connect_at = begin
+        self._server = server
+        self._all = [*tables.values()]
         for table in self._all:
             table.begin()
         self._waiting_rows = self._waiting_bytes = 0
-        self._started_s = self._flushed_s = self._heard_s = self._moved_s = time.monotonic()
+        self._started_s = self._flushed_s = self._heard_s = time.monotonic()
+        self._cut_s: float | None = None
+        """When the connection was lost, unless something has moved since."""
         self._state_s = self._told_s = self._asked_s = float("-inf")
         self._changes = Changes(Spool)
         self._open: Transaction | None = None
@@ -83,7 +88,7 @@ class Pass:
         """How many events of the transaction that is half passed on were taken."""
         self._skip: tuple[int, int] | None = None
         """After a cut: the transaction that comes again, and how many of its events were taken before."""
-        self._stated = begin
+        self._stated = (begin, begin)
         self._spoken = False
 
     def run(self) -> None:
@@ -97,20 +102,24 @@ class Pass:
         self._write_state()
 
     def _begin_again(self) -> None:
-        """Forget what the lost connection had not completed; the server sends it again."""
-        self.position = self._changes.settled(self.position)
+        """Forget what the lost connection had not completed; the server sends it again, and some that was."""
+        self._connect_at = self._changes.settled(self.position)
+        for table in self._all:
+            table.since = max(table.since, self.position)
         ignored = self._changes.ignored
         self._changes.close()
         self._changes = Changes(Spool)
         self._changes.ignored = ignored
         if self._open is not None:
-            self._skip = (self._open.commit_lsn, self._taken)
+            commit_lsn = self._open.commit_lsn
+            before = self._skip[1] if self._skip and self._skip[0] == commit_lsn else 0
+            self._skip = (commit_lsn, max(self._taken, before))
         self._open, self._taken = None, 0
 
     def _read_until_cut(self) -> bool:
         """Return True at a limit, False where the connection was lost and may be tried again."""
         try:
-            with self.around.connect(self.position) as replication:
+            with self.around.connect(self._connect_at) as replication:
                 self._tell(replication, ask=True)
                 while not self._is_over():
                     self.around.look()
@@ -118,7 +127,9 @@ class Pass:
                     self._now_and_then(replication)
                 self._tell(replication)
         except UnavailableError as error:
-            if time.monotonic() - self._moved_s > RECONNECT_S:
+            now = time.monotonic()
+            self._cut_s = now if self._cut_s is None else self._cut_s
+            if now - self._cut_s > RECONNECT_S or self._is_silent(now):
                 raise
             _LOGGER.warning("the replication connection was lost and is opened again: %s", error)
             self._pause()
@@ -140,8 +151,8 @@ class Pass:
                     self._reach(message.position)
                 break
             for event in self._changes.feed(message, HEADER):
-                self._take(event, len(message))
-            if number >= MESSAGES or self._waiting_rows >= FLUSH_ROWS or self._waiting_bytes >= FLUSH_BYTES:
+                self._take(event)
+            if number >= MESSAGES:
                 break
             if message[HEADER] in _ENDS and self._is_over():
                 break
@@ -149,48 +160,73 @@ class Pass:
             return
         self._heard_s, self._spoken = time.monotonic(), True
 
-    def _take(self, event: Event, size: int) -> None:
+    def _take(self, event: Event) -> None:
         if isinstance(event, Committed):
             self._open, self._taken, self._skip = None, 0, None
             self._reach(event.position)
             return
+        if event.transaction is not self._open:
+            self._open, self._taken = event.transaction, 0
+        if isinstance(event, Truncated):
+            self._empty(event)
+            return
         table = self._table(event.relation)
         if table is None:
             return
-        if event.transaction is not self._open:
-            self._open, self._taken = event.transaction, 0
-        self._taken += 1
-        if event.transaction.commit_lsn < table.since:
-            return  # in the snapshot, or in an earlier run
-        if self._skip and event.transaction.commit_lsn == self._skip[0] and self._taken <= self._skip[1]:
-            return
-        if isinstance(event, RowChange):
-            self._waiting_rows += 1
-            self._waiting_bytes += size
+        if self._is_new(event.transaction, table):
             table.take(event)
-        elif isinstance(event, Truncated):
-            table.empty()
+        self._taken += 1  # after that: what is needed to take it may not have come
+        self._count(len(event.data) - event.start)
+
+    def _is_new(self, transaction: Transaction, table: Table) -> bool:
+        """Tell whether a change is neither in the snapshot, nor was sent by an earlier run or before a cut."""
+        commit_lsn = transaction.commit_lsn
+        taken_before = self._skip is not None and self._skip[0] == commit_lsn and self._taken < self._skip[1]
+        return commit_lsn >= table.since and not taken_before
+
+    def _empty(self, event: Truncated) -> None:
+        found = [table for relation in event.relations if (table := self._table(relation))]
+        for table in {id(table): table for table in found}.values():
+            if self._is_new(event.transaction, table):
+                table.empty({relation.oid for relation in event.relations})
+            self._taken += 1
+
+    def _count(self, size: int) -> None:
+        """Write what waits where it is much: a transaction may have more rows than there is memory."""
+        self._waiting_rows += 1
+        self._waiting_bytes += size
+        if self._waiting_rows >= FLUSH_ROWS or self._waiting_bytes >= FLUSH_BYTES:
+            self._flush()
+            self.around.look()
 
     def _table(self, relation: Relation) -> Table | None:
-        """Return whose rows these are: a partition may be newer than this pass. What is nobody's is passed over."""
-        table = self._tables.get(relation.oid)
+        """Return whose rows these are: partitions come and go. What is nobody's is passed over."""
+        oid, announced = relation.oid, self._changes.announced
+        if oid in announced:
+            announced.discard(oid)
+            if oid not in self._own:
+                self._tables.pop(oid, None)
+        table = self._tables.get(oid)
         if table is None:
             table = self.around.find(relation)
             if table is None:
-                self._changes.ignored.add(relation.oid)
+                self._changes.ignored.add(oid)
             else:
-                self._tables[relation.oid] = table
+                self._tables[oid] = table
         return table
 
     def _reach(self, position: int) -> None:
         if position > self.position:
-            self.position, self._moved_s = position, time.monotonic()
+            self.position, self._cut_s = position, None
+
+    def _is_silent(self, now: float) -> bool:
+        return not self._spoken and now - self._started_s > self.limits.first_word_s
 
     def _is_over(self) -> bool:
         if self._open is not None or not self._changes.is_between:
             return False
         now, limits = time.monotonic(), self.limits
-        if not self._spoken and now - self._started_s > limits.first_word_s:
+        if self._is_silent(now):
             raise UnavailableError(
                 f"the server has said nothing for {limits.first_word_s:g} s",
                 remedy="raise initial_waiting_s; see whether it writes much and decodes slowly (pg_stat_replication)",
@@ -203,8 +239,7 @@ class Pass:
 
     def _now_and_then(self, replication: Replication) -> None:
         now = time.monotonic()
-        full = self._waiting_rows >= FLUSH_ROWS or self._waiting_bytes >= FLUSH_BYTES
-        if full or now - self._flushed_s >= FLUSH_S:
+        if now - self._flushed_s >= FLUSH_S:
             self._flush()
         if now - self._state_s >= STATE_S and self._open is None:
             self._flush()
@@ -229,12 +264,12 @@ class Pass:
 
     def _write_state(self) -> None:
         """Let STATE say how far all tables are; called where no transaction is half told."""
-        position = self._changes.settled(self.position)
+        stated = self.position, self._changes.settled(self.position)
         self._state_s = time.monotonic()
-        if position == self._stated:
+        if stated == self._stated:
             return
-        self._stated = position
+        self._stated = stated
         for table in self._all:
-            table.move(position, self._system)
+            table.move(*stated, self._server)
         self.around.write_state()
-        _LOGGER.info("read the log, position=%s", lsn.to_text(position))
+        _LOGGER.info("read the log, position=%s", lsn.to_text(self.position))

@@ -29,6 +29,7 @@ class Asked:
     """The partitions of the partitioned ones, by oid."""
     all_tables: bool = False
     lag_warning_mb: int = 1024
+    heartbeat: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,15 @@ def _server(facts: Facts, asked: Asked) -> Iterator[Requirement]:
         "an administrator grants it (on RDS: GRANT rds_replication TO the role)",
         f"ALTER ROLE {role} REPLICATION;",
     )
+    if facts.is_replica:
+        yield Requirement(
+            "this replica may decode its log",
+            facts.version >= 160000,
+            "replicas do from PostgreSQL 16 on: read the changes from the primary",
+        )
+    if facts.is_replica and asked.heartbeat:
+        why = "a replica writes nothing: unset heartbeat_s, or let something write on the primary"
+        yield Requirement("a heartbeat can be written", met=False, why=why)
     slot = facts.slot
     if slot is None:
         yield Requirement(

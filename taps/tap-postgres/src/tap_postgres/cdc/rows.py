@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tap_postgres.cdc import cells
 from tap_postgres.cdc import messages as m
+from tap_postgres.cdc.pgoutput import ProtocolError, decode, read_cells, write_cells
 from tap_postgres.values import Column, conform
 
 if TYPE_CHECKING:
@@ -37,13 +39,21 @@ COLUMNS: Mapping[str, tuple[pa.DataType, dict[str, Any]]] = {
     "_sdc_deleted_at": (pa.timestamp("us", "UTC"), _TIME),
 }
 """What every row of a captured stream says beside its own columns."""
-INSERT, UPDATE, DELETE, READ = "insert", "update", "delete", "read"
+READ, INSERT, UPDATE, DELETE = range(4)
+OPERATIONS = ("read", "insert", "update", "delete")
+_I, _U, _D = b"IUD"
+_NEW, _KEY, _OLD = b"NKO"
+_ROW, _COUNT = 6, 8
+"""Where the count of a row, and its first cell, lie in a message with one row: behind kind, relation and N, K or O."""
 
 
 def as_read(batch: pa.RecordBatch, lsn: int) -> pa.RecordBatch:
     """Return rows of a snapshot with the columns of a change: they were read at this position."""
     rows = batch.num_rows
-    given = {"_sdc_lsn": pa.repeat(pa.scalar(lsn, pa.int64()), rows), "_sdc_op": pa.repeat(pa.scalar(READ), rows)}
+    given = {
+        "_sdc_lsn": pa.repeat(pa.scalar(lsn, pa.int64()), rows),
+        "_sdc_op": pa.repeat(pa.scalar(OPERATIONS[READ]), rows),
+    }
     for name, (kind, _) in COLUMNS.items():
         batch = batch.append_column(name, given[name] if name in given else pa.nulls(rows, kind))
     return batch
@@ -64,6 +74,8 @@ class Layout:
     """Where the stream's keys lie; empty where it has none."""
     identity: frozenset[int]
     """Where the columns lie that name a row that was deleted."""
+    deferrable: bool = False
+    """Whether two rows may have the same key until their transaction commits."""
 
     @property
     def not_in_identity(self) -> list[str]:
@@ -73,47 +85,75 @@ class Layout:
 
 
 class Rows:
-    """Gathers the changes of one layout; `count` says how many rows wait."""
+    """Gathers the changes of one layout; `count` says how many rows wait.
+
+    Rows wait as the bytes that the log has of them, and are read together.
+    """
 
     def __init__(self, layout: Layout, lookup: Lookup) -> None:
         self.layout = layout
         self._lookup = lookup
-        self._clear()
+        self._width = len(layout.names).to_bytes(2)
         self._not_in_identity = layout.not_in_identity
+        self._taken: set[bytes] = set()
+        """Keys that rows of `_within` have taken, where keys are deferrable."""
+        self._within: Transaction | None = None
+        self._clear()
+
+    @property
+    def count(self) -> int:
+        """How many rows wait."""
+        return len(self._rows)
 
     def add(self, event: RowChange) -> None:
         """Add a change."""
-        change, transaction = event.change, event.transaction
-        if isinstance(change, m.Insert):
-            self._add(INSERT, change.new, transaction)
-        elif isinstance(change, m.Update):
-            self._update(change, transaction)
+        data, at, transaction = event.data, event.start, event.transaction
+        kind, first = data[at], data[at + 5 : at + 6]
+        if data[at + _ROW : at + _COUNT] != self._width:
+            raise ProtocolError(f"a row should have {len(self.layout.names)} columns", at)
+        if self.layout.deferrable:
+            self._begin(transaction)
+        if kind == _U and first != b"N":
+            self._update(decode(data, at), transaction)
+        elif kind == _D and first in {b"K", b"O"}:
+            self._delete(data[at + _COUNT :], transaction, full=first == b"O")
+        elif first == b"N":
+            self._write(UPDATE if kind == _U else INSERT, data[at + _COUNT :], transaction)
         else:
-            self._delete(change.old, transaction, full=change.full)
+            raise ProtocolError(f"{first!r} should not be here", at + 5)
 
     def take(self, reader: Reader, policy: Policy, stream: str) -> pa.RecordBatch:
         """Return everything that was added as one batch, and forget it."""
-        count, values = self.count, list(zip(*self._values, strict=True))
-        arrays = []
-        for reading, place in zip(self.layout.readings, self.layout.places, strict=True):
-            column: Sequence[Any] = values[place] if place is not None else [None] * count
-            if m.UNCHANGED in column:
-                column = [None if value is m.UNCHANGED else value for value in column]
-            arrays.append(reader.read(column, reading, stream))
-        columns = [Column(reading.name, reading.rendering) for reading in self.layout.readings]
+        layout = self.layout
+        found = cells.columns(self._rows, len(layout.names))
+        nothing = pa.nulls(self.count, pa.binary())
+        arrays = [
+            reader.read(nothing if place is None else found.columns[place], reading, stream)
+            for reading, place in zip(layout.readings, layout.places, strict=True)
+        ]
+        columns = [Column(reading.name, reading.rendering) for reading in layout.readings]
         raw = pa.RecordBatch.from_arrays(arrays, names=[column.name for column in columns])
-        batch = self._described(conform(raw, columns, policy, stream))
+        batch = self._described(conform(raw, columns, policy, stream), found)
         self._clear()
         return batch
 
-    def _update(self, change: m.Update, transaction: Transaction) -> None:
+    # -- what becomes of a change ----------------------------------------------------------------------------------
+
+    def _update(self, change: m.Decoded, transaction: Transaction) -> None:
+        """Add an update that says what the row was; one that has another key now is two rows."""
+        if not isinstance(change, m.Update) or change.old is None:
+            raise ProtocolError("an update without its row", 0)
         new, old = change.new, change.old
-        if old is not None and change.full:
+        if len(new) != len(old):
+            raise ProtocolError("a row that changed should have as many columns as before", 0)
+        if change.full:
             new = tuple(before if now is m.UNCHANGED else now for before, now in zip(old, new, strict=True))
-        if old is not None and self._moved(old, new):
-            self._delete(old, transaction, full=change.full)
-            new = self._completed(new)
-        self._add(UPDATE, new, transaction)
+        if not self._moved(old, new):
+            self._write(UPDATE, write_cells(new), transaction)
+            return
+        new = self._completed(new)  # first: it may fail
+        self._delete(write_cells(old), transaction, full=change.full)
+        self._write(UPDATE, write_cells(new), transaction)
 
     def _moved(self, old: m.Row, new: m.Row) -> bool:
         """Tell whether the row has another key now; without keys the old row is not named, so nothing moves."""
@@ -128,50 +168,85 @@ class Rows:
             return new
         names = self.layout.names
         missing = [place for place, value in enumerate(new) if value is m.UNCHANGED]
-        keys = {names[place]: value.decode() for place in self.layout.keys if isinstance(value := new[place], bytes)}
-        found = self._lookup(keys, [names[place] for place in missing])
+        found = self._lookup(self._key_of(new), [names[place] for place in missing])
         if found is None:
             return new
         values = dict(zip(missing, found, strict=True))
         return tuple(values.get(place, value) for place, value in enumerate(new))
 
-    def _delete(self, old: m.Row, transaction: Transaction, *, full: bool) -> None:
-        self._add(DELETE, old, transaction, None if full else self._not_in_identity)
+    def _delete(self, old: bytes, transaction: Transaction, *, full: bool) -> None:
+        left = self._lookup(self._key_of(self._read(old)), self.layout.names) if self._is_shared(old) else None
+        if left is None:
+            self._write(DELETE, old, transaction, full=full)
+        else:
+            self._write(UPDATE, write_cells(tuple(left)), transaction)
 
-    def _add(self, op: str, row: m.Row, transaction: Transaction, omitted: Sequence[str] | None = None) -> None:
-        if op is UPDATE and m.UNCHANGED in row:
-            names = self.layout.names
-            omitted = [names[place] for place, value in enumerate(row) if value is m.UNCHANGED]
-        if omitted:
-            self._omitted[self.count] = omitted
-        self._values.append(row)
+    def _write(self, op: int, row: bytes, transaction: Transaction, *, full: bool = True) -> None:
+        if self.layout.deferrable and op != DELETE:
+            self._taken.add(self._name_of(row))
+        if not full:
+            self._named.append(len(self._rows))
+        self._rows.append(row)
         self._ops.append(op)
         self._transactions.append(transaction)
-        self.count += 1
+
+    # -- keys that two rows may share ------------------------------------------------------------------------------
+
+    def _begin(self, transaction: Transaction) -> None:
+        if transaction is not self._within:
+            self._within = transaction
+            self._taken.clear()
+
+    def _is_shared(self, old: bytes) -> bool:
+        """Tell whether a row that goes leaves its key to another, as where two rows swap theirs.
+
+        Which row has a key in the end, the log does not say: it is read from the table.
+        """
+        return self.layout.deferrable and self._name_of(old) in self._taken
+
+    def _name_of(self, row: bytes) -> bytes:
+        values = self._read(row)
+        return write_cells(tuple(values[place] for place in self.layout.keys))
+
+    def _read(self, row: bytes) -> m.Row:
+        return read_cells(row, len(self.layout.names))
+
+    def _key_of(self, row: m.Row) -> dict[str, str]:
+        names = self.layout.names
+        return {names[place]: value.decode() for place in self.layout.keys if isinstance(value := row[place], bytes)}
+
+    # -- batches ---------------------------------------------------------------------------------------------------
 
     def _clear(self) -> None:
-        self.count = 0
-        self._values: list[m.Row] = []
-        self._ops: list[str] = []
+        self._rows: list[bytes] = []
+        self._ops = bytearray()
         self._transactions: list[Transaction] = []
-        self._omitted: dict[int, Sequence[str]] = {}
-        """What a row leaves out, by its place."""
+        self._named: list[int] = []
+        """Which rows are deleted ones of which only the identity is known."""
 
-    def _described(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+    def _described(self, batch: pa.RecordBatch, found: cells.Cells) -> pa.RecordBatch:
         """Return the batch with what happened to each row, and when."""
         xids, lsns, times = zip(*self._transactions, strict=True)
+        ops = pa.Array.from_buffers(pa.int8(), len(self._ops), [None, pa.py_buffer(bytes(self._ops))])
         commits = pc.add(pa.array(times, pa.int64()), EPOCH_US)
-        deleted = pa.array([op is DELETE for op in self._ops])
         given: dict[str, pa.Array] = {
             "_sdc_lsn": pa.array(lsns, pa.int64()),
-            "_sdc_op": pa.array(self._ops, pa.string()),
+            "_sdc_op": pa.DictionaryArray.from_arrays(ops, pa.array(OPERATIONS)),
             "_sdc_xid": pa.array(xids, pa.int64()),
             "_sdc_commit_at": commits,
-            "_sdc_deleted_at": pc.if_else(deleted, commits, None),
+            "_sdc_deleted_at": pc.if_else(pc.equal(ops, DELETE), commits, None),
         }
         for name, (kind, _) in COLUMNS.items():
             batch = batch.append_column(name, pc.cast(given[name], kind))
-        if self._omitted:
-            names = [self._omitted.get(place) for place in range(self.count)]
+        if omitted := self._omitted(found):
+            names = [omitted.get(number) for number in range(batch.num_rows)]
             batch = batch.append_column(OMITTED, pa.array(names, pa.list_(pa.string())))
         return batch
+
+    def _omitted(self, found: cells.Cells) -> dict[int, Sequence[str]]:
+        """Return which columns a row leaves out, by its number."""
+        names = self.layout.names
+        omitted: dict[int, Sequence[str]] = {
+            number: [names[place] for place in places] for number, places in found.unchanged.items()
+        }
+        return omitted | dict.fromkeys(self._named, self._not_in_identity) if self._not_in_identity else omitted

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from singerkit.errors import SafetyStopError, SettingsError, SingerkitError
 from tap_postgres.cdc import lsn
 from tap_postgres.cdc.confirmation import newest_state
-from tap_postgres.cdc.position import stored
+from tap_postgres.cdc.position import all_of
 from tap_postgres.cdc.requirements import MIB, requirements
 from tap_postgres.cdc.socket import Replication
 
@@ -103,14 +103,17 @@ def confirm_state(capture: Capture, path: str) -> str:
     except (OSError, ValueError) as error:
         raise SettingsError("the STATE file cannot be read", path=path) from error
     names = [stream.name for stream in capture.streams]
-    position = stored(state, names)
+    positions = all_of(state, names)
     facts = capture.catalog.facts()
-    if position is None:
+    if not positions:
         raise SettingsError("the STATE does not say of every captured stream how far it is stored", path=path)
     if facts.slot is None:
         raise SettingsError("there is no such slot", slot=capture.settings.replication_slot)
-    if position > facts.tip:
-        raise SafetyStopError("the STATE is further than the server: it is of another server", path=path)
+    position = min(found.begin for found in positions)
+    with Replication(capture.settings, capture.tap.route) as replication:
+        system = replication.identify().system
+    if position > facts.tip or any(found.server.system != system for found in positions):
+        raise SafetyStopError("the STATE is of another server, or further than this one", path=path)
     capture.catalog.query(
         "SELECT pg_catalog.pg_replication_slot_advance(%(slot)s, %(lsn)s::pg_lsn)",
         {"slot": facts.slot.name, "lsn": lsn.to_text(max(position, facts.slot.confirmed or 0))},

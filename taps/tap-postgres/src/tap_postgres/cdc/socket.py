@@ -13,9 +13,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from singerkit.errors import SettingsError, UnavailableError
+from singerkit.errors import SafetyStopError, SettingsError, UnavailableError
 from tap_postgres.cdc import lsn as positions
 from tap_postgres.cdc.pgoutput import ProtocolError
+from tap_postgres.cdc.position import Identity
 from tap_postgres.connect import SESSION, parameters, patient
 from tap_postgres.failures import translated
 from tap_postgres.reach import reached
@@ -88,9 +89,14 @@ class Replication:
         """The server's version as a number: 180001."""
         return int(self._pgconn.server_version)
 
-    def system(self) -> str:
-        """Return the number that tells this cluster from all others."""
-        return self._run("IDENTIFY_SYSTEM")[0]
+    def identify(self) -> Identity:
+        """Return the number that tells this cluster from all others, and the timeline that it is on."""
+        system, timeline, *_ = self._run("IDENTIFY_SYSTEM")
+        return Identity(system, int(timeline))
+
+    def history(self, timeline: int) -> str:
+        """Return which timelines a timeline comes from, and where each of them ended."""
+        return self._run(f"TIMELINE_HISTORY {timeline:d}")[1] if timeline > 1 else ""
 
     def create_slot(self, name: str, *, temporary: bool = False) -> Created:
         """Make a slot and export the snapshot of its first position, which dies at the next command on this connection.
@@ -196,6 +202,8 @@ def _refused(result: Any, slot: str) -> Exception:
     if "is active for PID" in first:
         remedy = "another run reads this slot: wait for it or stop it; two consumers need two slots"
         return UnavailableError(first, slot=slot, remedy=remedy)
+    if "can no longer" in first or "invalidated" in first or "has been removed" in first:
+        return SafetyStopError(f"changes are lost: {first}", slot=slot, remedy="see the setting on_lost; run again")
     return SettingsError(first, slot=slot, remedy="see `cdc check`")
 
 

@@ -12,16 +12,17 @@ import pyarrow as pa
 
 from singerkit.output import Files, Lines
 from singerkit.stream import ArrowStream, Checkpoint
-from tap_postgres.cdc.position import Position
+from tap_postgres.cdc import position as positions
 from tap_postgres.cdc.rows import COLUMNS, as_read
 from tap_postgres.discover import TableColumn
 from tap_postgres.schema import stream_schema
 from tap_postgres.values import Column
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 
     from singerkit.output import Output
+    from tap_postgres.cdc.position import Identity
     from tap_postgres.cdc.values import Reading
     from tap_postgres.connect import BulkReader
     from tap_postgres.discover import Table
@@ -33,12 +34,13 @@ METHOD = "LOG_BASED"
 
 @dataclass(frozen=True)
 class Moment:
-    """A snapshot of the server: who reads in it, the position that goes with it, and the table's shape then."""
+    """A snapshot of the server: who reads in it, and the position that goes with it."""
 
     readers: Readers
     lsn: int
-    system: str
-    shape: Mapping[str, Any]
+    server: Identity
+    shape: Callable[[], Mapping[str, Any]]
+    """Tells, when everything was read, of which table it is."""
     row_filter: str | None = None
 
 
@@ -87,12 +89,12 @@ class LogBased(ArrowStream):
         if (moment := self.moment_of_load) is None:
             super()._full_load(counter)
             return
-        load = self.stream_state.get("full_load", {})
-        begun = load.get("lsn") if isinstance(load, dict) and self._resumed_version() is not None else None
-        begin = min(moment.lsn, begun) if isinstance(begun, int) else moment.lsn
-        self._first_lsn = begin
+        load = self.stream_state.get("full_load") if self._resumed_version() is not None else None
+        begun = positions.of_load(load)
+        self._first_lsn = min(moment.lsn, begun.lsn) if begun else moment.lsn
         super()._full_load(counter)
-        self.stream_state.update(Position(begin, moment.system, moment.shape).as_bookmark())
+        position = positions.Position(self._first_lsn, moment.server, moment.shape(), self._first_lsn)
+        self.stream_state.update(position.as_bookmark())
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
@@ -154,4 +156,4 @@ class LogBased(ArrowStream):
         load = after.get("full_load")
         if self.moment_of_load is None or not isinstance(load, dict):
             return after
-        return {**after, "full_load": {**load, "lsn": self._first_lsn}}
+        return {**after, "full_load": {**load, "lsn": self._first_lsn, **self.moment_of_load.server._asdict()}}

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tap_postgres.cdc import position as positions
 from tap_postgres.cdc.rows import Layout, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from tap_postgres.cdc import messages as m
     from tap_postgres.cdc.catalog import Catalog
     from tap_postgres.cdc.changes import RowChange
-    from tap_postgres.cdc.facts import CapturedTable
-    from tap_postgres.cdc.position import Position
+    from tap_postgres.cdc.facts import CapturedTable, Published
+    from tap_postgres.cdc.position import Identity, Position
     from tap_postgres.cdc.values import Reader, Reading
     from tap_postgres.stream import PostgresStream
 
@@ -30,8 +30,11 @@ _LOGGER = logging.getLogger("tap-postgres")
 class Table:
     """A stream, its table and its position; `parked` says why the table must be read anew, or nothing."""
 
-    def __init__(self, stream: PostgresStream, known: CapturedTable, catalog: Catalog, reader: Reader) -> None:
+    def __init__(
+        self, stream: PostgresStream, known: CapturedTable, published: Published, catalog: Catalog, reader: Reader
+    ) -> None:
         self.stream = stream
+        self.published = published
         self._passed_over = {a.name for a in known.columns} - {column.name for column in stream.columns}
         self.known = known
         self.parked = ""
@@ -54,6 +57,28 @@ class Table:
         """Note where a pass begins for this table: what committed before is in its snapshot, or was sent."""
         self.since = position.lsn if (position := self.position) else 0
 
+    @property
+    def name(self) -> tuple[str, str]:
+        """Schema and name."""
+        return self.known.schema, self.known.name
+
+    def park(self, why: str) -> None:
+        """Take no more changes before the rows have been read anew, in this run or in a later one."""
+        self.parked = why
+        if position := self.position:
+            self.stream.stream_state.update(position.to_reload(why).as_bookmark())
+
+    def look_after_load(self) -> dict[str, Any]:
+        """Return the shape that goes with the rows that were read; where it changed meanwhile they are read again.
+
+        The snapshot is older than the change, the columns and the pages that were read may be newer.
+        """
+        now = self._catalog.tables([self.name]).get(self.name)
+        if now is not None and (now.columns, now.filenode) == (self.known.columns, self.known.filenode):
+            return positions.shape_of(self.known, self.published)
+        self.parked = "the table was altered while it was read"
+        return {"reload": self.parked}
+
     def take(self, event: RowChange) -> None:
         """Take a change; its relation may be a new one."""
         if event.relation is not self._relation:
@@ -61,9 +86,16 @@ class Table:
         if self._rows is not None and not self.parked:
             self._rows.add(event)
 
-    def empty(self) -> None:
-        """Say that the table was emptied: a full load of no rows, which replaces what is stored."""
+    def empty(self, relations: Collection[int]) -> None:
+        """Say that the table was emptied: a full load of no rows, which replaces what is stored.
+
+        Where only some of its partitions were emptied, nothing says which rows they held.
+        """
         self.flush()
+        if self.known.oid not in relations and not self.parked:
+            now = self._catalog.tables([self.name]).get(self.name)
+            if now is None or not now.leaves or not set(now.leaves) <= set(relations):
+                self.park("a partition was emptied")
         if self.parked:
             return
         self.announce()
@@ -86,23 +118,24 @@ class Table:
             self.operations += batch.num_rows
             self.stream.write_changes(batch)
 
-    def move(self, lsn: int, system: str) -> None:
-        """Let the bookmark say that everything before a position has been sent."""
+    def move(self, lsn: int, begin: int, server: Identity) -> None:
+        """Let the bookmark say that everything before a position has been sent, but for what is prepared at `begin`."""
         before = self.position
-        if not self.parked and (before is None or before.lsn < lsn):
-            shape = positions.shape_of(self.known)
-            self.stream.stream_state.update(positions.Position(lsn, system, shape).as_bookmark())
+        if not self.parked and (before is None or before.lsn <= lsn):
+            shape = positions.shape_of(self.known, self.published)
+            self.stream.stream_state.update(positions.Position(lsn, server, shape, begin).as_bookmark())
 
     def _adopt(self, relation: m.Relation) -> None:
         """Go on with another shape of the table: a new SCHEMA where it has columns that the stream has not told yet."""
-        before, self._relation = self._relation, relation
-        if before is not None and before.columns == relation.columns:  # another partition of the same shape
-            return
-        self.flush()
-        if not self._fits(relation):
-            self._renew()
-        if not self.parked:
-            self._rows = Rows(self._layout(relation), self._lookup)
+        if self._relation is None or self._relation.columns != relation.columns:  # else a partition of the same shape
+            self.flush()
+            if not self._fits(relation):
+                self._renew()
+            if not {*self.stream.primary_keys} <= {column.name for column in relation.columns if column.is_key}:
+                self.park("its replica identity did not hold the key")
+            if not self.parked:
+                self._rows = Rows(self._layout(relation), self._lookup)
+        self._relation = relation  # at last: what the server was asked for may not have come
 
     def _fits(self, relation: m.Relation) -> bool:
         known = {(a.name, a.type_oid, a.typmod) for a in self.known.columns}
@@ -110,14 +143,11 @@ class Table:
 
     def _renew(self) -> None:
         """Look at the table as it is now. Columns that it has lost since are passed over, those it has won are told."""
-        name = (self.known.schema, self.known.name)
-        now = self._catalog.tables([name]).get(name)
-        if now is None:
-            self.parked = "it was dropped or renamed"
-            return
-        shape = positions.shape_of(self.known)
-        self.parked = positions.must_reload(shape, now)
-        if self.parked or now.columns == self.known.columns:
+        now = self._catalog.tables([self.name]).get(self.name)
+        why = positions.must_reload(positions.shape_of(self.known), now) if now else "it was dropped or renamed"
+        if why:
+            self.park(why)
+        if now is None or self.parked or now.columns == self.known.columns:
             return
         _LOGGER.info("the table has other columns now, stream=%s", self.stream.name)
         self.known, self._readings, self.announced = now, None, False
@@ -132,7 +162,8 @@ class Table:
         identity = {place for place, column in enumerate(relation.columns) if column.is_key}
         keys = [names.index(key) for key in self.stream.primary_keys if key in names]
         places = [here.get(reading.name) for reading in chosen]
-        return Layout(chosen, places, names, keys, frozenset(identity))
+        deferrable = self.known.may_repeat([names[key] for key in keys])
+        return Layout(chosen, places, names, keys, frozenset(identity), deferrable)
 
     def _all_readings(self) -> Mapping[str, Reading]:
         if self._readings is None:

@@ -1,6 +1,6 @@
 """The texts of a column in the log to the Arrow array that a snapshot of the column would give. Pure but for `ask`.
 
-Takes texts as bytes, NULL as None; gives arrays for `tap_postgres.values.conform`. The session that wrote the texts
+Takes texts as an array of bytes; gives arrays for `tap_postgres.values.conform`. The session that wrote the texts
 speaks UTC, ISO dates and intervals, and hexadecimal bytes, as ours all do.
 
 Where a value needs the server's catalog to be read (a composite, an hstore, an array that becomes JSON), `ask` has the
@@ -45,9 +45,9 @@ class Reader:
         self._ask = ask
         self._money_digits = money_digits
 
-    def read(self, values: Sequence[bytes | None], column: Reading, stream: str) -> pa.Array:
+    def read(self, values: pa.Array, column: Reading, stream: str) -> pa.Array:
         """Return the values of a column, ready to be conformed."""
-        texts = pc.cast(pa.array(values, pa.binary()), pa.string())
+        texts = pc.cast(values, pa.string())
         if column.rendering.is_json_of_server:
             return self._asked(texts, column)
         if pa.types.is_list(column.rendering.arrow):

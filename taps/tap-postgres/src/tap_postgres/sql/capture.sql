@@ -32,6 +32,10 @@ SELECT pg_catalog.jsonb_build_object(
     SELECT pg_catalog.jsonb_agg(pg_catalog.to_jsonb(t)) FROM pg_catalog.pg_publication_tables AS t
     WHERE t.pubname = %(publication)s
   ),
+  'memberships', (
+    SELECT pg_catalog.jsonb_object_agg(m.prrelid::oid, m.oid::bigint) FROM pg_catalog.pg_publication_rel AS m
+    JOIN pg_catalog.pg_publication AS p ON p.oid = m.prpubid WHERE p.pubname = %(publication)s
+  ),
   'money_digits', pg_catalog.scale('0'::money::numeric)
 )
 FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user

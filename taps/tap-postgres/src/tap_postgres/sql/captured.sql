@@ -14,6 +14,15 @@ SELECT
     WHERE i.indrelid = c.oid AND i.indisvalid AND i.indimmediate
       AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END
   ), '{}') AS identity_columns,
+  (
+    SELECT pg_catalog.jsonb_agg(k.names) FROM pg_catalog.pg_index AS i
+    CROSS JOIN LATERAL (
+      SELECT pg_catalog.array_agg(a.attname::text) AS names FROM pg_catalog.pg_attribute AS a
+      WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1])
+    ) AS k
+    WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indimmediate
+      AND i.indpred IS NULL AND i.indexprs IS NULL
+  ) AS immediate_keys,
   coalesce((
     SELECT pg_catalog.array_agg(t.relid::oid) FROM pg_catalog.pg_partition_tree(c.oid) AS t
     WHERE c.relkind = 'p' AND t.isleaf
