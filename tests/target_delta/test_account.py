@@ -13,7 +13,7 @@ import pytest
 
 from singerkit.errors import SafetyStopError
 from target_delta.target import TargetDelta
-from tests.terminal import terminal
+from tests.terminal import Terminal, terminal
 
 from .conftest import Load, as_lines, record, schema, state
 
@@ -93,7 +93,7 @@ def test_a_terminal_shows_how_far_it_is(warehouse: Path) -> None:
     reading, writing = os.pipe()
     os.write(writing, as_lines([PEOPLE, record("people", id=1), record("people", id=2)]))
     with terminal() as screen, contextlib.redirect_stderr(screen.stream), contextlib.redirect_stdout(io.StringIO()):
-        person = threading.Thread(target=lambda: (screen.wait_for("2 rows"), os.close(writing)))
+        person = threading.Thread(target=_close_after, args=(screen, writing))
         person.start()
         with os.fdopen(reading, "rb") as source:
             target.listen(source)  # type: ignore[arg-type]  # bytes and text both work
@@ -101,3 +101,9 @@ def test_a_terminal_shows_how_far_it_is(warehouse: Path) -> None:
 
     assert "loading people  2 rows" in screen.text()
     assert screen.text().endswith("\r\x1b[2K")
+
+
+def _close_after(screen: Terminal, writing: int) -> None:
+    """End the input once the terminal shows that all of it is read."""
+    screen.wait_for("2 rows")
+    os.close(writing)

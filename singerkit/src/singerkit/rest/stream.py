@@ -111,8 +111,11 @@ class RestStream(ArrowStream):
         return self._tap.lookout.first(self.endpoint)
 
     def rows_to_sync(self) -> int | None:
-        """Ask the server for its total, where its row says that it gives one and `max_rows` is worth a request."""
-        if not self._tap.config.get("max_rows"):
+        """Ask the server for its total, where its row says that it gives one and the number is worth a request.
+
+        It is where rows are limited, and where a person looks on.
+        """
+        if not (self._tap.config.get("max_rows") or self._tap.account.is_watched):
             return None
         mark = self._bookmark() if self.replication_method == "INCREMENTAL" else None
         return self._tap.lookout.total(self.endpoint, mark, self.stream_state)
