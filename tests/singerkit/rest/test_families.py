@@ -2,8 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -178,19 +176,3 @@ def test_the_place_behind_a_parent_holds_while_the_order_does(api: FakeApi, trie
     again = tries.run(*rows, state=state)
 
     assert [r["item_id"] for r in again.records("a_parts")] == [4, 5, 6]
-
-
-def test_a_servers_clock_that_is_behind_ours(api: FakeApi, tries: Any, schema: Schema) -> None:
-    """One bookmark for all parents never passes the moment the run began, as the server's clock had it."""
-    serve(api)
-    behind = datetime.now(UTC) - timedelta(hours=2)
-    later = (behind + timedelta(minutes=5)).isoformat()
-    for n in range(1, 6):
-        api.route(
-            f"/items/{n}/parts", Reply([{"id": 1, "at": later}], headers={"Date": format_datetime(behind, usegmt=True)})
-        )
-    rows = (items(schema, selected=False), parts(schema, bookmarks=(Bookmark(field="at", order="asc"),)))
-
-    done = tries.run(*rows, source=replace(tries.tap(*rows).source_row, parents_with_bookmark=1))
-
-    assert done.state["bookmarks"]["a_parts"]["global"] <= behind.isoformat().replace("+00:00", "Z")

@@ -156,7 +156,7 @@ def at(seconds: float) -> str:
     ],
 )
 def test_how_long_to_wait(given_answer: Any, attempt: int, wait: float | None) -> None:
-    """Seconds, dates and epochs, by the server's own clock, and deltas come first; else the wait doubles to a minute."""
+    """Seconds, dates and epochs, by the server's own clock, and deltas come first; else the wait doubles."""
     policy = (
         Policy(reset_header="Vendor-Reset") if given_answer and "vendor-reset" in given_answer.headers else Policy()
     )

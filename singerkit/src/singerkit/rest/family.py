@@ -127,22 +127,21 @@ class FamilyState:
         `behind_s` is how far the server's clock is behind ours: its records have the time of its clock.
         """
         known = {key: value for key, value in self.known.items() if key in self.met} if pruned else self.known
+        began_there = datetime.fromisoformat(self.began) - timedelta(seconds=behind_s)
         if self.crowded and self.bookmark is not None and self.high is not None:
-            began_there = datetime.fromisoformat(self.began) - timedelta(seconds=behind_s)
             began = bookmarks.comparable(self.bookmark.type, began_there.isoformat())
             top = min(bookmarks.comparable(self.bookmark.type, self.high), began)
             old = None if self.everyone is None else bookmarks.comparable(self.bookmark.type, self.everyone)
             self.everyone = bookmarks.storable(top if old is None else max(top, old), self.high)
-        return self._named(parents=known, **{"global": self.everyone}, changed=self._changed())
+        return self._named(parents=known, **{"global": self.everyone}, changed=self._changed(began_there))
 
     def _named(self, **parts: Any) -> dict[str, Any]:
         parts.setdefault("changed", self.bound)
         given = {name: value for name, value in parts.items() if value not in (None, {})}
         return {"replication_key": self.bookmark.field, **given} if self.bookmark else given
 
-    def _changed(self) -> Any:
+    def _changed(self, began: datetime) -> Any:
         """Return how far the parents of each family have moved; one value where there is one family."""
-        began = datetime.fromisoformat(self.began)
         moved = {
             family: bookmarks.storable(min(value, began) if isinstance(value, datetime) else value, None)
             for family, value in self.changed.items()

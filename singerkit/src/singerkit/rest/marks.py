@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SafetyStopError
 from singerkit.rest import bookmarks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from singerkit.rest.bookmarks import Bookmark, Seen
@@ -89,6 +90,8 @@ class Marks:
     start_date: datetime | None = None
     fingerprint: str = ""
     """What tells the walk's first request from others: a place inside of one walk means nothing to another."""
+    behind_s: Callable[[], float] = lambda: 0.0
+    """How far the server's clock is seen to be behind ours."""
 
     def read(self, name: str) -> Any:
         """Return a value of the STATE, comparable, or None; a bookmark on another field counts for nothing."""
@@ -102,11 +105,15 @@ class Marks:
         return bookmarks.since(self.bookmark, last, self.start_date, self.now)
 
     def written(self, like: Any, **values: Any) -> dict[str, Any]:
-        """Return a bookmark as STATE holds it; values in the future count as now."""
+        """Return a bookmark as STATE holds it; values in the future count as now, by the server's clock.
+
+        Where it is behind ours, its records are too: one that came while the list was walked would hide others.
+        """
+        now = self.now - timedelta(seconds=self.behind_s())
         out = {"replication_key": self.bookmark.field}
         for name, value in values.items():
             if value is not None:
-                out[name] = bookmarks.storable(bookmarks.clamped(self.bookmark, value, self.now), like)
+                out[name] = bookmarks.storable(bookmarks.clamped(self.bookmark, value, now), like)
         return out
 
     def place(self) -> Mapping[str, Any] | None:

@@ -161,7 +161,11 @@ class Reader:
         if self.endpoint.read is not None:
             mark = progress.without_order(mark)  # what a function yields has no promised order
         window = self.endpoint.window.days if self.endpoint.window else None
-        marks = progress.Marks(mark, before, self.endpoint.name, self.run.now, self.run.start_date, self.fingerprint)
+        run, name = self.run, self.endpoint.name
+        clock = run.client.clock
+        marks = progress.Marks(
+            mark, before, name, run.now, run.start_date, self.fingerprint, behind_s=lambda: clock.behind_s
+        )
         return progress.begin(marks, window)
 
     def _reading(self, context: Context) -> Reading:
