@@ -12,13 +12,14 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from singerkit.ahead import ReadAhead
 from singerkit.errors import CredentialsError, SettingsError, SingerkitError, UnavailableError
 from tap_postgres.connect import catalog_connection, parameters
 from tap_postgres.failures import TLS_REMEDY, translated
 from tap_postgres.reach import servers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     import psycopg
 
@@ -36,6 +37,7 @@ class Lookout:
 
     def __init__(self, settings: Settings, route: Route) -> None:
         self.route = route
+        self._own = settings
         self.settings = replace(
             settings,
             connect_timeout_s=min(CONNECT_S, settings.connect_timeout_s),
@@ -64,6 +66,19 @@ class Lookout:
         """Return the rows of a query about one stream, whose error it is where the query fails."""
         with translated(parameters(self.settings), stream=stream), self.connection() as connection:
             return connection.execute(sql).fetchall()
+
+    def fetched_patiently(self, sql: str, stream: str, look: Callable[[], None]) -> list[Any]:
+        """Return the rows of a query that goes through all rows of a stream: it may take as long as reading them.
+
+        Where `look` raises meanwhile, the server is told to end it.
+        """
+        with translated(parameters(self._own), stream=stream), catalog_connection(self._own, self.route) as connection:
+
+            def rows() -> Generator[list[Any], None, None]:
+                yield connection.execute(sql).fetchall()
+
+            with ReadAhead(rows(), cancel=connection.cancel, look=look) as answers:
+                return next(iter(answers))
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[psycopg.Connection[Any]]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tap_postgres.discover import Table
     from tap_postgres.values import Column
 
+_ALL = sql.SQL("true")
+
 
 def select(
     table: Table,
@@ -40,30 +42,31 @@ def select(
     return query.as_string(None)
 
 
-def first(table: Table, columns: Sequence[Column], limit: int = 1) -> str:
+def first(table: Table, columns: Sequence[Column], limit: int = 1, where: sql.Composable | None = None) -> str:
     """Return the SELECT of a few rows, whichever the server finds first."""
-    return f"{select(table, columns)} LIMIT {limit:d}"
+    return f"{select(table, columns, where=where)} LIMIT {limit:d}"
 
 
-def count(table: Table, bookmark: str | None, *, timed: bool) -> str:
+def count(table: Table, bookmark: str | None, *, timed: bool, where: sql.Composable | None = None) -> str:
     """Return the SELECT of how many rows there are, how many without a bookmark, how many with one in the future."""
     name = sql.SQL("NULL") if bookmark is None else own(bookmark)
     ahead = sql.SQL("{} > pg_catalog.now()").format(name) if timed else sql.SQL("false")
     query = sql.SQL(
         "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {} IS NULL),"
-        " pg_catalog.count(*) FILTER (WHERE {}) FROM {} AS t"
+        " pg_catalog.count(*) FILTER (WHERE {}) FROM {} AS t WHERE {}"
     )
-    return query.format(name, ahead, sql.Identifier(table.schema, table.name)).as_string(None)
+    return query.format(name, ahead, sql.Identifier(table.schema, table.name), where or _ALL).as_string(None)
 
 
-def duplicates(table: Table, keys: Sequence[str], limit: int) -> str:
+def duplicates(table: Table, keys: Sequence[str], limit: int, where: sql.Composable | None = None) -> str:
     """Return the SELECT of a few keys that name more than one row, each as a JSON object; NULL is a value too."""
     pairs = sql.SQL(", ").join(sql.SQL("{}, {}").format(sql.Literal(key), own(key)) for key in keys)
     query = sql.SQL(
-        "SELECT pg_catalog.json_build_object({}) FROM {} AS t GROUP BY {} HAVING pg_catalog.count(*) > 1 LIMIT {}"
+        "SELECT pg_catalog.json_build_object({}) FROM {} AS t WHERE {}"
+        " GROUP BY {} HAVING pg_catalog.count(*) > 1 LIMIT {}"
     )
-    group = sql.SQL(", ").join(map(own, keys))
-    return query.format(pairs, sql.Identifier(table.schema, table.name), group, sql.Literal(limit)).as_string(None)
+    group, named = sql.SQL(", ").join(map(own, keys)), sql.Identifier(table.schema, table.name)
+    return query.format(pairs, named, where or _ALL, group, sql.Literal(limit)).as_string(None)
 
 
 def at_least(name: str, value: str, cast: str, less: sql.Composable | None = None) -> sql.Composed:

@@ -148,7 +148,8 @@ class PostgresStream(LogBased):
     def probe(self) -> str:
         """Ask for one row; what is not granted is said as the SQL that grants it."""
         with self._granting():
-            found = self._tap.lookout.has_rows(query.first(self.table, self.selected_columns), self.name)
+            asked = query.first(self.table, self.selected_columns, where=self.scope.where)
+            found = self._tap.lookout.has_rows(asked, self.name)
         if found is None:
             return f"not proved: its first row did not come within {STATEMENT_S} s"
         return "" if found else "there are no rows yet"
@@ -156,16 +157,16 @@ class PostgresStream(LogBased):
     def sample(self, limit: int) -> Iterator[Mapping[str, Any]]:
         """Yield the first rows that the server finds."""
         columns = self.selected_columns
-        for raw in self._raw(reads.Read(query.first(self.table, columns, limit))):
+        for raw in self._raw(reads.Read(query.first(self.table, columns, limit, self.scope.where))):
             yield from rows_of(self.name, conform(raw, columns, self.settings.out_of_range, self.name))
 
     def survey(self) -> Survey:
         """Let the server count, also the keys that name more than one row where no unique index vouches for them."""
         column = next((column for column in self.columns if column.name == self.replication_key), None)
         timed = column is not None and pa.types.is_temporal(column.rendering.arrow)
-        asked = query.count(self.table, column.name if column else None, timed=timed)
+        asked = query.count(self.table, column.name if column else None, timed=timed, where=self.scope.where)
         with self._granting():
-            rows, empty, ahead = self._tap.lookout.fetched(asked, self.name)[0]
+            rows, empty, ahead = self._of_all_rows(asked)[0]
             twice = self.duplicates()
         return Survey(rows, twice, *((empty, ahead) if column else (None, None)))
 
@@ -175,9 +176,12 @@ class PostgresStream(LogBased):
             return None
         if set(self.table.keys) and set(self.table.keys) <= set(self.primary_keys):
             return ()  # a unique index over NOT NULL columns vouches for them
-        asked = query.duplicates(self.table, self.primary_keys, SHOWN)
+        asked = query.duplicates(self.table, self.primary_keys, SHOWN, self.scope.where)
         with self._granting():
-            return [json.dumps(row[0], ensure_ascii=False) for row in self._tap.lookout.fetched(asked, self.name)]
+            return [json.dumps(row[0], ensure_ascii=False) for row in self._of_all_rows(asked)]
+
+    def _of_all_rows(self, sql: str) -> list[Any]:
+        return self._tap.lookout.fetched_patiently(sql, self.name, self._tap.raise_if_stopped)
 
     def rows_to_sync(self) -> int | None:
         """Return the server's estimate for a whole table, and a count of what a bookmark or a filter leaves."""
