@@ -21,6 +21,7 @@ class Tried(RestSettings):
 
     base_url: Annotated[str, Input("Address", "Where the API is.")]
     token: Annotated[str | None, Input("Token", "Never shown.", secret=True)] = None
+    owner: Annotated[str | None, Input("Owner", "Whose items are read.")] = None
 
 
 class Tries:

@@ -271,6 +271,59 @@ def test_a_resumed_full_load_keeps_its_number(api: FakeApi, tries: Any, schema: 
     assert len(other.records("items")) == 7
 
 
+def cut(done: Any, stream: str, word: str) -> Any:
+    """Return a STATE in the middle of a full load."""
+    return [state for state in done.states() if word in state["bookmarks"].get(stream, {}).get("full_load", {})][1]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"only_if": (Condition(field="n", is_="<", value=9),)}, {"renames": {"n": "m"}}, {"keys": ("id", "n")}],
+    ids=["conditions", "names", "keys"],
+)
+def test_a_full_load_by_other_rows_starts_anew(changed: Any, api: FakeApi, tries: Any, schema: Schema) -> None:
+    """One half of a table by a row, and the other by another row, would be neither: no place is kept for that."""
+    api.route("/items", Collection(rows=[{"id": n, "n": n} for n in range(1, 8)], style="link"))
+    known = {"schema": schema(id="integer", n="integer", m="integer"), "pages": pages.Link()}
+    state = cut(tries.run(row(schema, **known)), "items", "resume")
+
+    again = tries.run(row(schema, **known, **changed), state=state)
+
+    assert len(again.records("items")) == 7
+    assert state["bookmarks"]["items"]["full_load"]["version"] not in [m.get("version") for m in again.messages]
+
+
+def test_a_full_load_of_other_columns_starts_anew(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A column that is selected while a load is under way is in all of its rows, or in none."""
+    api.route("/items", Collection(rows=[{"id": n, "n": n} for n in range(1, 8)], style="link"))
+    items = row(schema, schema=schema(id="integer", n="integer"), pages=pages.Link())
+    fewer = catalog(tries, items, selected=True)
+    for one in fewer["streams"][0]["metadata"]:
+        if one["breadcrumb"] == ["properties", "n"]:
+            one["metadata"]["selected"] = False
+    state = cut(tries.run(items, catalog=fewer), "items", "resume")
+
+    again = tries.run(items, state=state)
+
+    assert [record["n"] for record in again.records("items")] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_full_load_below_other_parents_starts_anew(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A setting that chooses other parents begins the load of their children anew."""
+    api.route("/of/*", [{"id": n} for n in range(1, 6)])
+    api.route("/parts/*", [{"id": 1}])
+    above = row(schema, path="/of/{owner}", selected=False)
+    parents = (Parent(stream="items", params={"item_id": "id"}),)
+    parts = row(schema, "parts", path="/parts/{item_id}", keys=("item_id", "id"), parents=parents)
+    state = cut(tries.run(above, parts, owner="a"), "parts", "after")
+
+    same, other = (tries.run(above, parts, owner=owner, state=state) for owner in "ab")
+
+    assert len(same.records("parts")) < 5
+    assert len(other.records("parts")) == 5
+    assert state["bookmarks"]["parts"]["full_load"]["version"] not in [m.get("version") for m in other.messages]
+
+
 def test_a_place_that_the_vendor_has_forgotten(api: FakeApi, tries: Any, schema: Schema) -> None:
     """A cursor that has expired fails the stream once; the run after that begins anew."""
     api.route("/items", Collection(rows=[{"id": n} for n in range(1, 8)], style="link"))

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -79,9 +80,17 @@ class Reader:
 
     @cached_property
     def fingerprint(self) -> str:
-        """What a resumed walk must agree in: the first request, with the settings in it."""
-        nameless = {name: "" for parent in self.endpoint.parents for name in parent.params}
-        return self._reading(Context(params=nameless)).request(progress.Span()).fingerprint()
+        """What a resumed walk must agree in: its rows and their first requests, parents' too, and the columns."""
+        said = [*sorted(self.columns), *self._said(self.endpoint, self.mark)]
+        return sha256("\n".join(said).encode()).hexdigest()[:16]
+
+    def _said(self, row: Endpoint, mark: Bookmark | None) -> Iterator[str]:
+        run, nameless = self.run, {name: "" for parent in row.parents for name in parent.params}
+        reading = Reading(run.client, run.source, row, Shaper(row), mark, {**run.values, **nameless})
+        yield repr(row)
+        yield reading.request(progress.Span()).fingerprint()
+        for parent in row.parents:
+            yield from self._said(run.rows[parent.stream], None)
 
     def _alone(self) -> Iterator[Item]:
         resume = self.before.get("resume")

@@ -9,6 +9,7 @@ import logging
 import time
 from dataclasses import asdict
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.mapper import SameRecordTransform
@@ -158,8 +159,7 @@ class RestStream(ArrowStream):
             return Checkpoint(self._without_secret(state) | ({"halves": halves} if halves else {}))
         if not state:
             return Checkpoint({"full_load": {"version": version}})
-        mark = self._reader(None, {}).fingerprint
-        load = {"version": version, **state, "fingerprint": mark, "at": self._tap.now.isoformat()}
+        load = {"version": version, **state, "fingerprint": self.fingerprint, "at": self._tap.now.isoformat()}
         return Checkpoint({"full_load": load if self._without_secret(state) == state else {"version": version}})
 
     def _without_secret(self, state: Mapping[str, Any]) -> dict[str, Any]:
@@ -167,9 +167,14 @@ class RestStream(ArrowStream):
         place = str(state.get("resume", ""))
         return {name: one for name, one in state.items() if name != "resume" or self._tap.redact(place) == place}
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """What a full load that goes on must agree in with the run that was cut."""
+        return self._reader(None, {}).fingerprint
+
     def can_resume(self, load: Mapping[str, Any]) -> bool:
-        """A full load goes on where it was cut, if the place is young and the settings are the same."""
-        same = load.get("fingerprint") == self._reader(None, {}).fingerprint
+        """A full load goes on where it was cut, if the place is young, and rows, columns and settings are the same."""
+        same = load.get("fingerprint") == self.fingerprint
         return same and is_young(load.get("at"), self._tap.source.resume_hours, self._tap.now)
 
     # -- writing ---------------------------------------------------------------------------------------------------
