@@ -151,3 +151,20 @@ def test_a_hook_at_the_vendor(account: Account, tries: Tries) -> None:
         "orgs/octo: not registered",
     ]
     assert TapGithub.hooks is HOOKS
+
+
+@pytest.mark.slow  # a tap
+def test_where_hooks_are_asked_for(account: Account, tries: Tries) -> None:
+    """Repositories that are named have their own; of a person it is said that there is none for all of theirs."""
+    vendor = Vendor()
+    account.api.route("/repos/acme/one/hooks", vendor)
+    chosen = {"organizations": [], "repositories": ["acme/one"], "users": ["ada"]}
+    made = reading("issues")(config={**tries.config, **chosen, "webhook_secret": SECRET})
+
+    lines = [*Registrar(made.client, made.settings).register(ADDRESS)]
+
+    assert lines == [
+        f"repos/acme/one: registered, {len(HOOKS.names)} events",
+        "users/ada: a person has no hooks; name the repositories in `repositories`",
+    ]
+    assert [hook["config"]["url"] for hook in vendor.hooks.values()] == [ADDRESS]

@@ -7,6 +7,7 @@ that covers it has come back.
 from __future__ import annotations
 
 import itertools
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,19 @@ if TYPE_CHECKING:
     from singerkit.webhooks.events import Hooks
     from singerkit.webhooks.spool import Spool
 
+logger = logging.getLogger("singerkit.webhooks")
+
 THROUGH = "webhooks"
 """Where a stream's bookmark holds the place of the newest delivery that is among its rows."""
 _AT_ONCE = 5000  # deliveries whose versions are compared with each other
+
+
+def _is_named(stream: str, row: Mapping[str, Any], keys: Sequence[str]) -> bool:
+    """Return whether a record has its keys; one without them is nobody's row, and would end every run that meets it."""
+    missing = [name for name in keys if row.get(name) is None]
+    if missing:
+        logger.warning("passed over a delivery without its key stream=%s key=%s", stream, missing[0])
+    return not missing
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,8 @@ class Drain:
         """Yield rows of a stream from the deliveries after a place, each time with the place that they reach."""
         places = (one for one in self.spool.places(after) if stream in self.hooks.streams(event_of(one)))
         while batch := list(itertools.islice(places, _AT_ONCE)):
-            yield latest(self.hooks.rows(stream, self.spool.read(batch)), keys, versions), batch[-1]
+            found = self.hooks.rows(stream, self.spool.read(batch))
+            yield latest((row for row in found if _is_named(stream, row, keys)), keys, versions), batch[-1]
 
     def forget(self, bookmarks: Mapping[str, Any], reading: Collection[str]) -> int:
         """Remove the deliveries that the STATE covers for each stream that is read, and return how many."""

@@ -7,15 +7,16 @@ TLS is a matter for the proxy in front of it.
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import threading
 from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from singerkit.errors import SettingsError
+from singerkit.webhooks.server import PatientHandler, Server
 
 if TYPE_CHECKING:
     from typing import Self
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("singerkit.webhooks")
 
 MOST_BYTES = 25 << 20  # GitHub sends no more, and others less
-_SLOWEST_S = 10  # for the bytes of one delivery
+_MOST_DIGITS = 12  # of a length: more is too large, whatever it says
 _REMEMBERED = timedelta(days=3)  # a delivery that comes again within this time is known
 _MOST_REMEMBERED = 100_000
 
@@ -63,8 +64,9 @@ class Receiver:
             raise SettingsError("deliveries cannot be proved without a secret", remedy="set webhook_secret")
         self.spool, self.hooks, self.secret = spool.open(), hooks, secret
         self.seen = Seen()
+        self.keeping = threading.Lock()
         try:
-            self.server = _Server((host, port), type("Handler", (_Handler,), {"receiver": self}))
+            self.server = Server((host, port), type("Handler", (_Handler,), {"receiver": self}))
         except OSError as error:
             raise SettingsError(
                 f"the receiver cannot listen: {error.strerror}", host=host, port=port, remedy="choose another port"
@@ -90,9 +92,13 @@ class Receiver:
         if event not in self.hooks.names:  # 2
             return 200, "nobody reads this event"
         try:
-            content = json.loads(body)
-        except ValueError:
-            return 400, "this is not JSON"
+            content = msgspec.json.decode(body)
+        except (ValueError, RecursionError):  # GitHub can send forms too: a hook of one's own making may say so
+            return 400, "this is not JSON: the hook's content type is to be application/json"
+        with self.keeping:  # a delivery that comes twice at once is not called known before it is kept
+            return self._kept(event, content, body, now)
+
+    def _kept(self, event: str, content: Any, body: bytes, now: datetime) -> tuple[int, str]:
         if not self.seen.is_new(body, now):
             return 200, "it came before"
         try:
@@ -103,24 +109,18 @@ class Receiver:
         return 202, "kept"  # 4
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(PatientHandler):
     receiver: Receiver
-    timeout = _SLOWEST_S
     protocol_version = "HTTP/1.1"
     server_version = "singerkit"
     sys_version = ""
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  # the library's name
         """Take one delivery."""
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal():
             self._answer(411, "its length is not said")
-        elif int(length) > MOST_BYTES:
+        elif len(length) > _MOST_DIGITS or int(length) > MOST_BYTES:
             self._answer(413, "it is too large")
         else:
             self._take(int(length))

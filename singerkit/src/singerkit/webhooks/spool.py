@@ -43,6 +43,9 @@ class Spool:
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         except OSError as error:
             raise SettingsError(f"the spool cannot be made: {error.strerror}", path=self.folder) from error
+        with self._alone():
+            for part in self.folder.glob("*.part"):  # of a writer that was killed: it has answered nobody
+                part.unlink()
         return self
 
     def put(self, event: str, at: str, body: Any) -> str:

@@ -88,6 +88,7 @@ class Registrar:
             else:
                 self._ask("PATCH", f"{place}/hooks/{known['id']}", body)
             yield f"{place[1:]}: {'registered' if known is None else 'registered again'}, {len(HOOKS.names)} events"
+        yield from self._unreached()
 
     def status(self, url: str) -> Iterator[str]:
         """Say for each place whether it sends, and how the last delivery went."""
@@ -108,6 +109,11 @@ class Registrar:
             if known is not None:
                 self._ask("DELETE", f"{place}/hooks/{known['id']}")
             yield f"{place[1:]}: {'was not registered' if known is None else 'removed'}"
+
+    def _unreached(self) -> Iterator[str]:
+        """Say whose repositories have to be named: only organisations have hooks for all of theirs."""
+        for person in sorted(selection(vars(self.settings)).people):
+            yield f"users/{person}: a person has no hooks; name the repositories in `repositories`"
 
     def _places(self) -> Iterator[str]:
         chosen = selection(vars(self.settings))
