@@ -183,11 +183,15 @@ class Way:
         self.text = hashlib.sha256(f"{self.text}\n{key}".encode()).hexdigest()[:16]
 
 
+class PlaceLostError(Exception):
+    """Others stand before the parent where a full load was cut: all are to be read, as a load of its own number."""
+
+
 def after(contexts: Callable[[], Iterable[Context]], state: FamilyState) -> Iterator[Context]:
     """Yield the contexts that come after the parent where a run was cut.
 
     All of them where that parent is gone, or where others stand before it than stood there: one of those may not have
-    been read.
+    been read. PlaceLostError where all are to be a full load: rows of the part that was read would be in it twice.
     """
     way, rest = Way(), iter(contexts())
     for context in rest:
@@ -197,5 +201,7 @@ def after(contexts: Callable[[], Iterable[Context]], state: FamilyState) -> Iter
     if way.text == state.way.text:
         yield from rest
         return
+    if state.bookmark is None:
+        raise PlaceLostError
     state.way = Way()
     yield from contexts()

@@ -19,6 +19,7 @@ from singerkit.account import SOURCE
 from singerkit.errors import SettingsError
 from singerkit.output import Files
 from singerkit.rest import bookmarks
+from singerkit.rest.family import PlaceLostError
 from singerkit.rest.output import MappedRowValues, RowLines, Rows
 from singerkit.rest.reader import Reader, is_young
 from singerkit.rest.shape import Shaper
@@ -191,6 +192,14 @@ class RestStream(ArrowStream):
                 self._count(self.sender.counts)
 
     def _full_load(self, counter: Any) -> None:
+        """Go on with a load that was cut, or begin one; where its place turns out to be lost, one that begins anew."""
+        try:
+            self._load(counter)
+        except PlaceLostError:
+            self.stream_state.pop("full_load", None)
+            self._load(counter)
+
+    def _load(self, counter: Any) -> None:
         """What the vendor forgets must stay in the table: such a load is merged, not swapped in."""
         if self.endpoint.vendor_keeps is None:
             super()._full_load(counter)
