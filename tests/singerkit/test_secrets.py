@@ -214,6 +214,14 @@ def test_a_short_word_is_no_secret_by_value() -> None:
     assert secrets.redacted("no canary") == "no ***"
 
 
+@pytest.mark.parametrize("text", ['{"done": true, "left": null}', "allow_http=false"])
+def test_a_switch_is_no_secret(text: str) -> None:
+    """A switch among secret options blurs no answer."""
+    hide(["true", "False", "null"])
+
+    assert secrets.masked(text) == text
+
+
 @given(st.lists(st.text("ab", min_size=4, max_size=8), max_size=4), st.text("ab", max_size=40))
 def test_no_secret_survives_whatever_overlaps(found: list[str], text: str) -> None:
     """After redaction no secret is a part of the text, also where one contains or overlaps another."""

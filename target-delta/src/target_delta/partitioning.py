@@ -13,7 +13,7 @@ from singerkit.errors import SafetyStopError
 from target_delta.partition import COLUMN, Partitioning
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 PROPERTY = "target-delta.partitioning"
 _NAMES = [one.name for one in fields(Partitioning)]
@@ -39,12 +39,29 @@ class Wanted:
         return {PROPERTY: json.dumps({**asdict(self.partitioning), "reason": self.reason}, ensure_ascii=False)}
 
 
-def stored(properties: Mapping[str, str], columns: Sequence[str]) -> Partitioning:
-    """Return how a table is partitioned: by its own columns, as other programs make them, or as its property says."""
+def awaited(wanted: Wanted, before: Partitioning, number: int) -> dict[str, str]:
+    """Return what a table keeps of partitions that it has only from a change of this number on.
+
+    delta-rs changes properties in one commit and partitions in another. What it can do in the second is to count up a
+    transaction: until that has come, the table has the partitions of before.
+    """
+    said = json.loads(wanted.properties[PROPERTY])
+    return {PROPERTY: json.dumps({**said, "change": number, "before": asdict(before)}, ensure_ascii=False)}
+
+
+def stored(
+    properties: Mapping[str, str], columns: Sequence[str], changes: Callable[[], int] = lambda: 0
+) -> Partitioning:
+    """Return how a table is partitioned: by its own columns, as other programs make them, or as its property says.
+
+    `changes` says how many changes of partitions have come, where the property waits for one.
+    """
     if list(columns) != [COLUMN]:
         return Partitioning("column", tuple(columns)) if columns else Partitioning()
     try:
         said = json.loads(properties[PROPERTY])
+        if "change" in said and changes() < said["change"]:
+            said = said["before"]
         found = Partitioning(said["mode"], tuple(said["keys"]), said["count"], said["size"], said["format"])
     except (KeyError, TypeError, ValueError) as error:
         raise _contradiction() from error

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 APP_ID = "target-delta"
 FULL_LOAD_ID = "target-delta.full-load"
 """The transaction of this name holds the version of the last full load that was swapped in."""
+PARTITIONS_ID = "target-delta.partitions"
+"""The transaction of this name counts the changes of partitions that delta-rs wrote: see `partitioning.awaited`."""
 KEPT = "!$&'()+,/:;=@~"  # what delta-rs does not encode in a path, beside letters, digits and _.-
 _OURS = {"timestampNtz"}  # the table features that our own reading and writing of files respects
 _GENERATED = "delta.generationExpression"
@@ -64,7 +66,12 @@ class Snapshot:
     @cached_property
     def partitioning(self) -> Partitioning:
         """How rows are spread over partitions."""
-        return stored(self.delta.metadata().configuration, self.partition_by)
+        return stored(self.delta.metadata().configuration, self.partition_by, lambda: self.partitions_changed)
+
+    @property
+    def partitions_changed(self) -> int:
+        """How often the partitions were changed by delta-rs."""
+        return int(self.delta.transaction_version(PARTITIONS_ID) or 0)
 
     @cached_property
     def generated(self) -> list[str]:

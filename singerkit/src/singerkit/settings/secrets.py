@@ -47,7 +47,8 @@ _known: tuple[str, ...] = ()
 def hide(secrets: Iterable[str]) -> None:
     """Mask more secrets from now on, in whatever this process says: of settings, and tokens that a run is given."""
     global _known  # noqa: PLW0603  # a process has one set of secrets, and many ways out
-    found = {form for value in secrets for form in _forms(value) if len(form) >= _SHORTEST}
+    kept = (value for value in secrets if value.lower() not in _HARMLESS)  # a switch among the options of a store
+    found = {form for value in kept for form in _forms(value) if len(form) >= _SHORTEST}
     _known = tuple(sorted({*_known, *found}, key=lambda form: (-len(form), form)))
     guard_logs()
 

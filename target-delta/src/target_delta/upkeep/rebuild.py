@@ -108,14 +108,14 @@ class Rebuild:
     def _written(self, files: Sequence[LiveFile], snapshot: Snapshot) -> tuple[list[DataFile], tuple[int, int]]:
         schema, count, number = self.schema(snapshot), 0, 0
         with PartitionedWriter(self.store, schema, self.partitioning.columns, self.keys, self.layout) as out:
-            for rows in self._rows(files, snapshot):
+            for rows in self.rows(files, snapshot):
                 count, number = count + rows.num_rows, number + checksum(rows)
                 out.write(self.partitioning.place(rows))
             return out.finish(), (count, number % (1 << 64))
 
     def _check(self, files: Sequence[DataFile], snapshot: Snapshot, sums: tuple[int, int]) -> None:
         count = number = 0
-        for rows in self._rows(files, snapshot):
+        for rows in self.rows(files, snapshot):
             count, number = count + rows.num_rows, number + checksum(rows)
         if (count, number % (1 << 64)) != sums:
             self.store.delete(file.path for file in files)
@@ -124,12 +124,15 @@ class Rebuild:
                 remedy="try again; if it stays, look at the disk", rows=sums[0], found=count,
             )  # fmt: skip
 
-    def _rows(self, files: Sequence[LiveFile] | Sequence[DataFile], snapshot: Snapshot) -> Iterator[pa.Table]:
-        """Yield rows with the columns of the table but for those in which partitions are kept."""
-        made = {*snapshot.partition_by} if snapshot.partitioning.is_derived else set()
-        columns = [name for name in snapshot.schema.names if name not in made]
+    def rows(self, files: Sequence[LiveFile] | Sequence[DataFile], snapshot: Snapshot) -> Iterator[pa.Table]:
+        """Yield rows with the columns of the table but for the one in which partitions are kept."""
         for file in files:
-            yield from read(self.store, file, snapshot.schema, columns)
+            yield from read(self.store, file, snapshot.schema, self.columns(snapshot))
+
+    def columns(self, snapshot: Snapshot) -> list[str]:
+        """Return the columns that a table has whatever its partitions."""
+        made = {*snapshot.partition_by} if snapshot.partitioning.is_derived else set()
+        return [name for name in snapshot.schema.names if name not in made]
 
     def _entries(self) -> Iterator[Entry]:
         for path in self.store.names(FOLDER):

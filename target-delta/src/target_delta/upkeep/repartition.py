@@ -18,7 +18,8 @@ from target_delta.partitioning import Wanted
 from target_delta.schema import StreamSchema, stream_schema
 from target_delta.upkeep.rebuild import FOLDER, Rebuild
 from target_delta.upkeep.sizes import bytes_of, described, proposed
-from target_delta.upkeep.swap import refuse_object_store, swap
+from target_delta.upkeep.streamed import announce, overwrite
+from target_delta.upkeep.swap import swap
 from target_delta.wall import store_errors
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 COLUMNS = ("stream", "now", "partitions", "bytes", "largest", "median", "becomes", "why", "repartitioned")
 TARGET_BYTES = 256 << 20  # of a partition: what an upsert into it may have to read
 MOST_ROUNDS = 40  # in which writers may be faster
+MOST_STREAMED = 5  # rounds, each of which writes all rows again
 _NEVER = 1 << 62
 
 
@@ -65,30 +67,46 @@ def repartition(table: Found, chosen: Wanted | None, layout: Layout) -> None:
             table.store.delete_folder(FOLDER)
             return
         work = Rebuild(table.store, chosen.partitioning, table.keys(), layout)
-        ready = table.committer().table
         facts = {RUN: str(uuid.uuid4()), UPKEEP: "repartition", KEYS: list(table.keys())}
-        for _ in range(MOST_ROUNDS):
-            snapshot = _seen(table, ready.snapshot())  # 1
-            entries = work.catch_up(snapshot)  # 2
-            newest = _seen(table, ready.snapshot())  # 3
-            if newest.version != snapshot.version:
-                continue
-            files = [file for entry in entries for file in entry.files]
-            if swap(table.store, newest, chosen, files, facts):  # 4
-                ready.synced(newest.version + 1)  # 5
-                work.forget()
-                return
+        if _beside(table, chosen, work, facts) if table.store.root else _streamed(table, chosen, work, facts):
+            return
     raise StoreError(
         "other writers were faster in every round",
-        remedy="run it again, it goes on; let them pause",
+        remedy="run it again, on a disk it goes on; let them pause",
         stream=table.stream,
     )
+
+
+def _beside(table: Found, chosen: Wanted, work: Rebuild, facts: Mapping[str, Any]) -> bool:
+    ready = table.committer().table
+    for _ in range(MOST_ROUNDS):
+        snapshot = _seen(table, ready.snapshot())  # 1
+        entries = work.catch_up(snapshot)  # 2
+        newest = _seen(table, ready.snapshot())  # 3
+        if newest.version != snapshot.version:
+            continue
+        files = [file for entry in entries for file in entry.files]
+        if swap(table.store, newest, chosen, files, facts):  # 4
+            ready.synced(newest.version + 1)  # 5
+            work.forget()
+            return True
+    return False
+
+
+def _streamed(table: Found, chosen: Wanted, work: Rebuild, facts: Mapping[str, Any]) -> bool:
+    """Do steps 1, 2 and 4 by delta-rs: in an object store nothing else makes a log entry that overwrites none."""
+    ready = table.committer().table
+    for _ in range(MOST_STREAMED):
+        if announce(_seen(table, ready.snapshot()), chosen, facts) and overwrite(
+            table, _seen(table, ready.snapshot()), work, facts
+        ):
+            return True
+    return False
 
 
 def _seen(table: Found, snapshot: Snapshot | None) -> Snapshot:
     if snapshot is None:
         raise StoreError("the table is gone", stream=table.stream, path=table.store.uri)
-    refuse_object_store(table.store, table.stream)
     if snapshot.is_foreign:
         raise SafetyStopError(
             "the table has features that delta-rs alone respects",

@@ -15,7 +15,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from singerkit.errors import SafetyStopError, SettingsError
 from target_delta.history import RESTORED, UPKEEP, Entry, last_bookmark, standing
 from target_delta.plan import Change
-from target_delta.snapshot import FULL_LOAD_ID, Snapshot
+from target_delta.snapshot import FULL_LOAD_ID, PARTITIONS_ID, Snapshot
 from target_delta.table import ONE_TRY
 from target_delta.wall import store_errors
 
@@ -133,6 +133,8 @@ def _restore(way: Return, run: str) -> None:
             )  # fmt: skip
         said = {UPKEEP: "rollback", RESTORED: way.version}
         loads = [] if then.full_load is None else [Transaction(FULL_LOAD_ID, then.full_load)]
+        if snapshot.partitions_changed:
+            loads.append(Transaction(PARTITIONS_ID, then.partitions_changed))
         snapshot.delta.restore(
             way.version,
             commit_properties=CommitProperties(

@@ -2,7 +2,7 @@
 
 Takes a snapshot and the files that take the place of all others; gives whether the entry was the next one of the log.
 delta-rs changes no partition columns, so the entry is written here, under the rule of the protocol: a version is never
-overwritten. Refuses an object store, where nothing here can promise that.
+overwritten. A link keeps to it on a disk; for object stores there is the room `streamed`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from singerkit.errors import SafetyStopError
 from target_delta.snapshot import APP_ID, KEPT
 
 if TYPE_CHECKING:
@@ -27,15 +26,6 @@ if TYPE_CHECKING:
 
 _MS = 1000
 _DERIVED = {"type": "string", "nullable": True, "metadata": {}}
-
-
-def refuse_object_store(store: Store, stream: str) -> None:
-    """Stop where a log entry cannot be written with the promise that it overwrites none."""
-    if store.root is None:
-        raise SafetyStopError(
-            "a table in an object store cannot be given other partitions in its place",
-            remedy="load the stream in full into a new path", stream=stream, path=store.uri,
-        )  # fmt: skip
 
 
 def swap(store: Store, snapshot: Snapshot, wanted: Wanted, files: Sequence[DataFile], facts: Mapping[str, Any]) -> bool:
@@ -89,7 +79,7 @@ def _put(store: Store, path: str, content: bytes) -> bool:
     """Make a file that is not there yet, whole, or say that it is there: a link takes no place that is taken."""
     root = store.root
     if root is None:
-        raise ValueError("an object store was refused before")
+        raise ValueError("an object store has no links")
     draft = f"_delta_log/.{uuid.uuid4()}.draft"
     with store.create(draft) as file:
         file.write(content)
