@@ -161,7 +161,9 @@ def test_an_answer_without_records(api: FakeApi) -> None:
     """Nothing is proposed where nothing looks like records."""
     api.route("/items", {"status": "fine"})
 
-    with pytest.raises(SettingsError, match="no list of records is in the answer"):
+    with pytest.raises(
+        SettingsError, match=r"no list of records is in the answer \(path=/items\); write the row by hand"
+    ):
         inferred(api)
 
 
@@ -295,7 +297,7 @@ def test_a_schema_that_is_made_of_itself() -> None:
 
 def test_what_is_no_openapi_document() -> None:
     """Other documents are refused by what is missing."""
-    with pytest.raises(SettingsError, match="this is no OpenAPI document; give a file with `openapi` or `swagger`"):
+    with pytest.raises(SettingsError, match="no OpenAPI document; give a file with `openapi` or `swagger` and `paths`"):
         proposals({"hello": 1})
 
 

@@ -96,6 +96,7 @@ def test_all_mistakes_at_once() -> None:
         check_rows(Source(base_url="{where}"), rows, ["token"], {"x": SCHEMA, "y": SCHEMA})
 
     assert str(caught.value).count(";") == 4
+    assert "source: {where} is no setting (known: token);" in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["updated_at", "last_seen", "status", "modifiedAt"])
@@ -103,7 +104,8 @@ def test_a_partition_on_a_column_that_changes(name: str) -> None:
     """A row that changes such a column would be in two partitions."""
     schema = {"properties": {name: {"type": "string"}}}
 
-    with pytest.raises(SettingsError, match=f"partition {name} sounds like a column that changes"):
+    said = f"partition {name} sounds like a column that changes: a changed row would be in two partitions"
+    with pytest.raises(SettingsError, match=said):
         check_rows(SOURCE, [row(partition=Partition(keys=(name,)))], [], {"x": schema})
 
 
@@ -130,5 +132,10 @@ def test_a_parents_column_without_a_type() -> None:
     """A column that comes from the parent has the parent's type, or one of its own."""
     rows = {"up": UP, "x": row(parents=up(params={"p2": "deep.id"}))}
 
-    with pytest.raises(SettingsError, match="a column that comes from the parent has no type"):
+    with pytest.raises(SettingsError) as caught:
         schemas(rows, None)
+
+    assert str(caught.value) == (
+        "a column that comes from the parent has no type (stream=x, column=p2, parent=up); "
+        "declare p2 in the child's schema, or deep.id in the parent's"
+    )

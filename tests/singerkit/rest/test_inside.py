@@ -69,7 +69,10 @@ def test_a_cut_list_without_a_way_to_the_rest(api: FakeApi, tries: Any, schema: 
 
     done = tries.run(lines_of_orders(schema, inside=replace(LINES, rest=None)))
 
-    assert str(done.error).startswith("a list inside of a record is not whole (stream=lines, list=lines.data)")
+    assert str(done.error) == (
+        "a list inside of a record is not whole (stream=lines, list=lines.data); "
+        "say in `inside` how the rest is asked for, or have more of it put into the record"
+    )
 
 
 def test_the_bookmark_is_the_records(api: FakeApi, tries: Any, schema: Schema) -> None:

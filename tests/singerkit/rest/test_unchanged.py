@@ -131,3 +131,17 @@ def test_the_folder_stays_small(tmp_path: Path) -> None:
     smaller = Unchanged(tmp_path, most_bytes=size // 2)
 
     assert [smaller.find(request) is not None for request in requests] == [False, False, True, True]
+
+
+def test_an_answer_that_cannot_be_kept_is_read_all_the_same(
+    api: FakeApi, served: Tagged, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A folder that is gone, or full, costs the saving and not the run; the log says so."""
+    folder = tmp_path / "kept"
+    asking = client(api, folder)
+    folder.rmdir()
+
+    _, answer = asking.send(Request("GET", f"{api.url}/items"))
+
+    assert [one["id"] for one in answer.body] == [1]
+    assert f"an answer could not be kept folder={folder} why=No such file or directory" in caplog.text
