@@ -47,6 +47,8 @@ KINDS = [
     ({"type": ["object", "null"]}, "object"),
     ({"type": ["string", "null"], "format": "date-time"}, "date_iso8601"),
     ({"type": ["string", "null"], "enum": ["a", None]}, "options"),
+    ({"type": ["integer", "null"], "enum": [1, 5, None]}, "integer"),
+    ({"type": "boolean", "enum": [True, False]}, "boolean"),
     ({"type": ["string", "null"], "x-kind": "file"}, "file"),
     ({"anyOf": [{"type": "string"}, {"type": "object"}]}, "string"),
 ]

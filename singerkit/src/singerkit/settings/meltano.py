@@ -13,6 +13,7 @@ from singerkit.settings.schema import flat
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+OPTIONS = "options"
 KINDS = {"boolean": "boolean", "integer": "integer", "number": "decimal", "array": "array", "object": "object"}
 
 
@@ -24,7 +25,7 @@ def settings(schema: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         row |= {"kind": kind(prop)}
         row |= {"sensitive": True} if prop.get("secret") else {}
         row |= {"value": prop["default"]} if prop.get("default") is not None else {}
-        row |= {"options": _options(prop)} if prop.get("enum") else {}
+        row |= {"options": _options(prop)} if row["kind"] == OPTIONS else {}
         row |= {"placeholder": prop["examples"][0]} if prop.get("examples") else {}
         row |= {"description": caption(prop)} if prop.get("description") else {}
         yield row
@@ -36,9 +37,13 @@ def groups(schema: Mapping[str, Any]) -> list[list[str]]:
 
 
 def kind(prop: Mapping[str, Any]) -> str:
-    """Return Meltano's kind for a JSON Schema property."""
-    if prop.get("enum"):
-        return "options"
+    """Return Meltano's kind for a JSON Schema property.
+
+    Choices among numbers or switches are of their own kind: Meltano compares options with the texts of the environment.
+    """
+    choices = [value for value in prop.get("enum", ()) if value is not None]
+    if choices and all(isinstance(value, str) for value in choices):
+        return OPTIONS
     if prop.get("x-kind") == "file":
         return "file"
     types = [prop["type"]] if isinstance(prop.get("type"), str) else prop.get("type", [])
