@@ -94,6 +94,7 @@ PURE = (
     "target-delta/src/target_delta/texts.py",
     "target-delta/src/target_delta/typed.py",
     "target-delta/src/target_delta/undeclared.py",
+    "target-delta/src/target_delta/validity.py",
     "target-delta/src/target_delta/upkeep/compaction.py",
     "target-delta/src/target_delta/upkeep/sizes.py",
     "target-delta/src/target_delta/versions.py",

@@ -78,14 +78,15 @@ class Committer:
         full_load: int | None = None,
         bookmark: Any = None,
         said: Mapping[str, Any] = MappingProxyType({}),
+        noted: Mapping[str, int] = MappingProxyType({}),
     ) -> Landed:
         """Commit what `plan` makes of the newest snapshot, whose table has at least the columns of `schema`.
 
         A full load is named by its version: the table takes exactly this schema and remembers the version, in the
-        same commit. `said` is what else the log keeps of it.
+        same commit. `said` is what else the log keeps of it, `noted` are numbers that the table keeps by their names.
         """
         facts = self._facts(bookmark) | dict(said)
-        return self._retried(self._attempt, schema, plan, full_load=full_load, facts=facts)
+        return self._retried(self._attempt, schema, plan, facts, noted, full_load=full_load)
 
     def end(self, bookmark: Any) -> None:
         """Say in a commit without files that the run ended well: what its tap sends later is no repeat."""
@@ -94,13 +95,21 @@ class Committer:
     def _end(self, *, facts: Mapping[str, Any]) -> None:
         snapshot = self.table.snapshot()
         if snapshot is not None:
-            self.table.synced(self._commit(snapshot, Change(()), snapshot.schema, None, facts))
+            self.table.synced(self._commit(snapshot, Change(()), snapshot.schema, {}, facts))
 
     def ready(self, schema: pa.Schema) -> Snapshot:
         """Return the newest snapshot of a table that has at least these columns; it is made or widened for it."""
         return self._retried(self._see, schema, replace=False)
 
-    def _attempt(self, schema: pa.Schema, plan: Plan, *, full_load: int | None, facts: Mapping[str, Any]) -> Landed:
+    def _attempt(
+        self,
+        schema: pa.Schema,
+        plan: Plan,
+        facts: Mapping[str, Any],
+        noted: Mapping[str, int],
+        *,
+        full_load: int | None,
+    ) -> Landed:
         """Try once to bring the change into the newest version of the table.
 
         1. See the table as it is now, made or widened to the columns of the data.
@@ -117,7 +126,9 @@ class Committer:
             check(change, snapshot)  # 3
             self.alive()
             self.table.store.sync(file.path for file in change.adds)  # 4
-            version = self._commit(snapshot, change, schema, full_load, {**facts, ROWS: change.rows})  # 5
+            loads = {} if full_load is None else {FULL_LOAD_ID: full_load}
+            columns = snapshot.schema if full_load is None else schema
+            version = self._commit(snapshot, change, columns, {**noted, **loads}, {**facts, ROWS: change.rows})  # 5
         except _LostRaceError:
             if not change.reusable:
                 self.table.store.delete(file.path for file in change.adds)
@@ -196,18 +207,17 @@ class Committer:
             raise
 
     def _commit(
-        self, snapshot: Snapshot, change: Change, schema: pa.Schema, full_load: int | None, facts: Mapping[str, Any]
+        self, snapshot: Snapshot, change: Change, schema: pa.Schema, noted: Mapping[str, int], facts: Mapping[str, Any]
     ) -> int:
-        transactions = [Transaction(APP_ID, snapshot.transaction + 1)]
-        if full_load is not None:
-            transactions.append(Transaction(FULL_LOAD_ID, full_load))
+        transactions = [Transaction(name, number) for name, number in noted.items()]
+        transactions.append(Transaction(APP_ID, snapshot.transaction + 1))
         adds = [add_action(file, new=not change.moves) for file in change.adds]
         removes = [] if change.replaces else [remove_action(file, new=not change.moves) for file in change.removes]
         try:
             snapshot.delta.create_write_transaction(
                 [*adds, *removes],
                 mode="overwrite" if change.replaces else "append",
-                schema=Schema.from_arrow(snapshot.schema if full_load is None else schema),
+                schema=Schema.from_arrow(schema),
                 partition_by=list(snapshot.partition_by),
                 commit_properties=_properties(transactions, facts),
             )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from target_delta.commit import Committer
     from target_delta.files import Layout
     from target_delta.omitted import Masks
+    from target_delta.past import Past
     from target_delta.resume import Resume
     from target_delta.snapshot import Snapshot
     from target_delta.staging import Progress
@@ -148,6 +149,8 @@ class Upserter:
     """Whether a row that comes with `_sdc_deleted_at` takes its key out of the table."""
     versions: Sequence[str] = ()
     """The columns by which the last write of a key is known; without them it is the one that came last."""
+    past: Past | None = None
+    """The history of the table, which is told of every row."""
     streams = False
 
     def __post_init__(self) -> None:
@@ -164,6 +167,8 @@ class Upserter:
         waiting = by_version(pa.concat_tables(self._rows, promote_options="default"), self.versions)
         rows, omitted = folded(waiting, self.keys)
         self._rows = []
+        if self.past is not None:
+            self.past.note(waiting)
         if self.committer.ready(self.schema).is_foreign:
             refuse_omitted(omitted, self.committer.table.stream)
             self._refuse_special(rows)

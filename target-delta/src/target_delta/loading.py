@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from target_delta.commit import Committer
     from target_delta.files import Layout
+    from target_delta.past import Past
     from target_delta.resume import Resume
     from target_delta.run import Run
     from target_delta.schema import StreamSchema
@@ -42,13 +43,14 @@ class Loading:
         """Whether the rows of the run replace the table even if no ACTIVATE_VERSION says so."""
         return self.method in {"overwrite", "overwrite-stale"}
 
-    def into_table(self, schema: StreamSchema, columns: pa.Schema) -> Loader:
-        """Return what takes rows of these columns into the table itself."""
+    def into_table(self, schema: StreamSchema, columns: pa.Schema, past: Past | None = None) -> Loader:
+        """Return what takes rows of these columns into the table itself, and notes them for its history."""
         if self.method != "upsert":
             return Appender(self.committer, columns, layout(self.run.settings), self.resume)
         self._refuse_no_keys(schema)
         hard = self.run.settings.hard_delete
-        return Upserter(self.committer, columns, schema.keys, layout(self.run.settings), hard, version_keys(schema))
+        versions = version_keys(schema) if past is None else past.order
+        return Upserter(self.committer, columns, schema.keys, layout(self.run.settings), hard, versions, past)
 
     def aside(self, schema: StreamSchema, columns: pa.Schema, staging: Staging, *, whole: bool) -> Stager:
         """Return what stages rows of a full load; `whole` where every row of it comes this way."""

@@ -60,7 +60,7 @@ def folded(table: pa.Table, keys: Sequence[str]) -> tuple[pa.Table, Masks]:
     """Return the last row of every key, with omitted values from the rows before it, and what is omitted still."""
     if COLUMN not in table.column_names:
         return last_per_key(table, keys), {}
-    rows, masks = table.drop_columns([COLUMN]), _masks(table)
+    rows, masks = table.drop_columns([COLUMN]), masks_of(table)
     groups, count = group_numbers(rows, keys)
     last = _last(groups, count, np.arange(table.num_rows))
     order = np.argsort(last, kind="stable")
@@ -87,7 +87,10 @@ def _chunks(values: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
     return values.chunks if isinstance(values, pa.ChunkedArray) else [values]
 
 
-def _masks(table: pa.Table) -> dict[str, NDArray[np.bool_]]:
+def masks_of(table: pa.Table) -> dict[str, NDArray[np.bool_]]:
+    """Return for each column that is omitted anywhere which rows omit it."""
+    if COLUMN not in table.column_names:
+        return {}
     omitted = table[COLUMN].combine_chunks()
     lists = omitted if isinstance(omitted, pa.Array) else pa.concat_arrays(omitted.chunks)
     names, rows = lists.flatten(), pc.list_parent_indices(lists)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from singerkit.errors import SafetyStopError
+from singerkit.errors import SafetyStopError, SettingsError
 from target_delta.errors import RecordBeforeSchemaError
 from target_delta.lines import Other, Records
 from target_delta.quarantine import quarantine_name, quarantine_schema, quarantined
 from target_delta.schema import stream_schema
+from target_delta.remembering import history_name
 from target_delta.stream import Stream
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class Router:
         kind = "RECORD"
         if isinstance(piece, Records):
             for records in self.maps.records(piece):
+        self._made: dict[str, str] = {}
+        """The streams that may be made beside those of the tap, each with the one that it belongs to."""
                 stream = self._stream(records.stream)
                 stream.take_lines(records)
                 self._set_aside(stream)
@@ -129,12 +132,32 @@ class Router:
         """Take invalid records to the quarantine; a STATE behind them waits for that table too."""
         if not stream.intake.invalid:
             return
+            self._refuse_name(name)
         name = quarantine_name(stream.name)
         if name not in self.streams:
             self.streams[name] = Stream(self.run, quarantine_schema(stream.name), name, method="append-only")
         self.streams[name].take_rows(quarantined(stream.intake.invalid, run=self.run.id, now=datetime.now(UTC)))
         self.run.report.add(stream.name, quarantined=len(stream.intake.invalid))
         stream.intake.invalid.clear()
+    def _refuse_name(self, name: str) -> None:
+        """Stop where a tap's stream has the name of one that is made here."""
+        if name in self.streams and self.streams[name].is_taps:
+            return
+        made = self._made_of(name)
+        other = self._made.get(name) or next((one for one in made if one in self.streams), None)
+        if other is not None:
+            raise SettingsError(
+                "a stream of the tap has the name of a stream that is made here",
+                remedy="give it another with stream_maps __alias__", stream=name, other=other,
+            )  # fmt: skip
+        self._made |= dict.fromkeys(made, name)
+
+    def _made_of(self, stream: str) -> list[str]:
+        """Return the streams that may be made beside a stream of the tap's."""
+        chosen = self.run.settings
+        aside = chosen.on_invalid_record == "quarantine" or chosen.contract_of(stream).discards_rows
+        return [quarantine_name(stream)] * aside + [history_name(stream)] * bool(chosen.history_of(stream))
+
 
     def _take_state(self, message: Mapping[str, Any]) -> None:
         value = message.get("value")

@@ -159,6 +159,14 @@ class Settings:
             schema=_CONTRACTS,
         ),
     ] = None
+    history: Annotated[
+        bool | str | Mapping[str, bool | str],
+        Input(
+            "History",
+            "Whether every version of a row stays, in the table <stream>__history: true, false, or the column that "
+            "says when a row changed; one for all streams with keys, or {stream glob: ...}.",
+        ),
+    ] = False
     widen_limit_mb: Annotated[
         int,
         Input(
@@ -265,6 +273,13 @@ class Settings:
         said = self.schema_contract or {}
         chosen = said if all(isinstance(value, str) for value in said.values()) else _of(said, stream, None)
         return Contract(**cast("dict[str, Any]", chosen or {}), limit_bytes=self.widen_limit_mb << 20)
+
+    def history_of(self, stream: str) -> bool | str:
+        """Return whether a stream has a history, or the column that says when a row of it changed."""
+        said = self.history
+        if isinstance(said, Mapping):
+            return next((chosen for glob, chosen in said.items() if fnmatchcase(stream, glob)), False)
+        return said
 
     def nested_of(self, stream: str) -> Nested:
         """Return what the objects and arrays of a stream become."""

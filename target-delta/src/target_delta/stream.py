@@ -19,6 +19,7 @@ from target_delta.loaders import Appender, Loader, Skipper, Upserter
 from target_delta.loading import Loading
 from target_delta.omitted import without_omitted
 from target_delta.partition_choice import wanted
+from target_delta.remembering import past_of
 from target_delta.resume import Resume, sorted_by
 from target_delta.staging import Progress, clean, resume
 from target_delta.table import Table
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("target-delta")
 _MS = 1000
-SLICE_BYTES = 32 << 20  # of rows that may leave memory before their batch is complete
+SLICE_BYTES = 16 << 20  # of rows that may leave memory before their batch is complete
 
 
 class Stream:
@@ -50,12 +51,14 @@ class Stream:
         self.name = schema.stream
         self.source = source
         """The name by which the tap's STATE knows the stream."""
+        self.is_taps = method is None
+        """Whether a tap sends it; else its rows are made here."""
         self._store = run.store_of(self.name)
         run.prove_store(self.name)
         started_ms = int(run.started.timestamp() * _MS)
         table = Table(self._store, self.name, wanted(schema, run.settings.partitioning_of(self.name)))
         self._committer = Committer(table, run.id, run.worker.alive, source, started_ms)
-        if method is None:  # what is made here is no stream of a tap's
+        if self.is_taps:
             self._committer.contract = run.settings.contract_of(self.name)
         by = sorted_by(schema)
         self._resume = None if method else Resume(self._store, self.name, started_ms=started_ms, sorted_by=by)
@@ -73,6 +76,7 @@ class Stream:
         self._keep_schema(schema)
         self._loader: Loader = self._into_table()
         self._overwrites = self._loading.overwrites
+        self._writing.follow()
         if self._overwrites and not self.intake.is_closed:
             self.begin(started_ms)
 
@@ -225,11 +229,12 @@ class Stream:
                 self._committer.end(self.run.bookmark(self.source))
 
     def look_after(self) -> None:
-        """Keep the table fast, where this run wrote to it and the settings ask for it."""
-        chosen = self.run.settings
-        if chosen.compact_files and self.run.report.streams[self.name]["commits"]:
-            upkeep = Upkeep(layout(chosen), chosen.vacuum_hours, chosen.compact_files)
-            after_run(self._committer.table, upkeep, self.run.worker.interrupt)
+        """Keep the table and its history fast, where this run wrote to them and the settings ask for it."""
+        chosen, past = self.run.settings, self._writing.past
+        upkeep = Upkeep(layout(chosen), chosen.vacuum_hours, chosen.compact_files)
+        for table in [self._committer.table, *([past.committer.table] if past else [])]:
+            if chosen.compact_files and self.run.report.streams[table.stream]["commits"]:
+                after_run(table, upkeep, self.run.worker.interrupt)
 
     def abandon(self) -> None:
         """Delete what no log and no manifest names; called once the worker has ended."""
@@ -292,6 +297,8 @@ class Stream:
     def _keep_schema(self, schema: StreamSchema) -> None:
         self.schema = schema
         self._committer.keys = () if self._loading.method == "append-only" else schema.keys
+        if self.is_taps:
+            self._writing.past = past_of(self.run, schema, self._committer, self._loading.method)
         self.intake.keep(schema, self._seen())
 
     def _seen(self) -> pa.Schema | None:
@@ -315,7 +322,7 @@ class Stream:
         self._columns = self.intake.columns
         if self.intake.is_closed:
             return Skipper()
-        return self._loading.into_table(self.schema, self._columns)
+        return self._loading.into_table(self.schema, self._columns, self._writing.past)
 
     def _aside(self, staging: Staging, *, whole: bool) -> Stager:
         self._columns = self.intake.columns

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_delta.batch import Batch
+    from target_delta.past import Past
     from target_delta.plan import Change
     from target_delta.run import Run
 
@@ -27,6 +28,8 @@ class Writing:
         self.run, self.stream, self.source, self.uri = run, stream, source, uri
         self.settled_at: float | None = None
         """When the last batch was made safe, or None before the first."""
+        self.past: Past | None = None
+        """The history of the table, which follows each of its commits before a STATE does."""
 
     def ahead(self, loader: Loader, batch: Batch) -> None:
         """Write the rows that a batch has so far; nobody sees them before the batch is settled."""
@@ -41,20 +44,31 @@ class Writing:
     def settle(self, loader: Loader, batch: Batch) -> None:
         """Write the rest of a batch and make all of it safe; what STATE says now is what was said of it."""
         pieces, bookmark = batch.take(), self.run.bookmark(self.source)
-        left = bool(self.run.ledger.left(self.source))
+        left, past = bool(self.run.ledger.left(self.source)), None if isinstance(loader, Stager) else self.past
 
-        def job() -> Change:
+        def job() -> tuple[Change, Change | None]:
             for rows in pieces:
                 loader.write(rows)
-            return loader.settle(SoFar(bookmark, batch.progress, batch.marks, left=left))
+            change = loader.settle(SoFar(bookmark, batch.progress, batch.marks, left=left))
+            return change, None if past is None else past.follow()
 
-        self._submit(job, lambda change: self._settled(loader, batch, change))
+        self._submit(job, lambda changes: self._settled(loader, batch, *changes))
 
     def swap(self, stager: Stager, upto: int) -> None:
         """Put a full load in the place of the table's rows, which are safe up to this one then."""
-        bookmark = self.run.bookmark(self.source)
-        self._submit(lambda: stager.complete(bookmark), lambda change: self._swapped(upto, change))
+        bookmark, past = self.run.bookmark(self.source), self.past
+
+        def job() -> tuple[Change, Change | None]:
+            change = stager.complete(bookmark)
+            return change, None if past is None else past.follow()
+
+        self._submit(job, lambda changes: self._swapped(upto, *changes))
         self.run.ledger.swap(self.stream)
+
+    def follow(self) -> None:
+        """Bring the history up to what a run before left in the table alone."""
+        if self.past is not None:
+            self._submit(self.past.follow, self._remembered)
 
     def do(self, job: Callable[[], Any]) -> None:
         """Do something else after what was handed over."""
@@ -67,25 +81,31 @@ class Writing:
 
         self.run.worker.submit(walled, then)
 
-    def _settled(self, loader: Loader, batch: Batch, change: Change) -> None:
+    def _settled(self, loader: Loader, batch: Batch, change: Change, remembered: Change | None) -> None:
         if isinstance(loader, Stager):
             self.run.ledger.staged(self.stream, batch.received)
         else:
             self.run.ledger.durable(self.stream, batch.received)
         self.settled_at = self.run.clock()
-        self._count(change)
+        self._count(self.stream, change)
+        self._remembered(remembered)
         for message in batch.consumed:
             delete(message, self.run.settings.storage_options)
 
-    def _swapped(self, upto: int, change: Change) -> None:
+    def _swapped(self, upto: int, change: Change, remembered: Change | None) -> None:
         self.run.ledger.durable(self.stream, upto)
         self.run.ledger.free(self.stream)
-        self._count(change)
+        self._count(self.stream, change)
+        self._remembered(remembered)
 
-    def _count(self, change: Change) -> None:
+    def _remembered(self, change: Change | None) -> None:
+        if self.past is not None and change is not None and change.adds:
+            self._count(self.past.committer.table.stream, change)
+
+    def _count(self, stream: str, change: Change) -> None:
         size = sum(file.size for file in change.adds)
         self.run.report.add(
-            self.stream,
+            stream,
             inserted=change.inserted, updated=change.updated, deleted=change.deleted,
             files=len(change.adds), bytes=size, commits=int(bool(change.adds or change.replaces)),
         )  # fmt: skip

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from target_delta.partitioning import Wanted
     from target_delta.settings import LoadMethod
 
-_OF_THE_RUN = ("report_file", "hard_delete", "table_path")
+_OF_THE_RUN = ("report_file", "hard_delete", "table_path", "history")
 """Settings that speak of the run or of the table, not of what came."""
 
 

@@ -1,0 +1,225 @@
+"""The history of a table, kept beside it: every version of its rows, and when each was valid.
+
+Takes rows as they came to the table's loader, and what the table's log says; gives commits to `<stream>__history`.
+Refuses a table that only delta-rs itself can write.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from singerkit.errors import SafetyStopError
+from target_delta.arrays import whole
+from target_delta.conform import conform
+from target_delta.history import ROWS, entries
+from target_delta.metadata import DELETED_AT
+from target_delta.omitted import COLUMN as OMITTED
+from target_delta.omitted import masks_of
+from target_delta.partition import COLUMN
+from target_delta.plan import Change
+from target_delta.remembered import Remember, Side, lost
+from target_delta.scan import read
+from target_delta.snapshot import Snapshot
+from target_delta.validity import FROM, Seen, columns
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from target_delta.commit import Committer
+    from target_delta.files import Layout
+    from target_delta.history import Entry
+    from target_delta.omitted import Masks
+    from target_delta.snapshot import LiveFile
+    from target_delta.table import Table
+
+FOLLOWED = "target-delta.followed"
+"""The transaction whose version is that of the table up to which its history goes."""
+TOGETHER = 131_072  # rows of one commit: the stored versions of their keys are in memory
+COMMITTED = "_sdc_commit_at"
+"""When the source committed a change: what change data capture says."""
+_EXTRACTED = "_sdc_extracted_at"
+_MOVES = ("compact", "repartition", "widen")  # upkeep that changes no row
+_INSTANT = pa.timestamp("us", "UTC")
+
+
+@dataclass
+class Past:
+    """Keeps the history of one table.
+
+    The table is committed first. The history says in its own commit up to which version of the table it goes, so a run
+    that ends between the two is mended by the next: what the table has by now is compared with what it had then.
+    """
+
+    table: Table
+    committer: Committer
+    """Of the history."""
+    keys: Sequence[str]
+    layout: Layout
+    time: str | None = None
+    """The column that says when a row changed: rows may come late. None: they come in the order of their changes."""
+    versions: Sequence[str] = ()
+    """The columns that order changes of one time."""
+    _noted: list[pa.Table] = field(default_factory=list)
+    _files: tuple[int, list[LiveFile]] | None = None
+    """The version that was followed last, and the files that the table had then."""
+
+    @property
+    def order(self) -> Sequence[str]:
+        """The columns by which the table, too, knows the newest row of a key; none where arrival does.
+
+        A change that was captured has a time, and rows of a first copy have none: these come in their order.
+        """
+        return self.versions or tuple(name for name in [self.time] if name not in (None, COMMITTED))
+
+    def note(self, rows: pa.Table) -> None:
+        """Take rows as they came, before the last one of each key was chosen: each is a change with its time."""
+        if self.time is not None:
+            self._noted.append(rows)
+
+    def follow(self) -> Change:
+        """Bring the history up to the table's newest version, and return what came.
+
+        1. See the table, and the version up to which the history goes.
+        2. Take the rows that were noted; where that is not all that happened, compare the table with what it was.
+        3. Commit them piece by piece; the last commit says up to which version of the table the history goes.
+        """
+        now = self.table.snapshot()  # 1
+        if now is None or (upto := self._upto(now)) == now.version:
+            return Change(())
+        self._refuse_foreign(now)
+        pieces = self._pieces(now, upto)  # 2
+        piece, changes = next(pieces, None), []
+        while piece is not None:
+            following = next(pieces, None)
+            changes.append(self._commit(piece, now, None if following else now.version))  # 3
+            piece = following
+        if not changes:
+            self._commit(Seen(columns(self._columns(now)).empty_table()), now, now.version)
+        self._noted, self._files = [], (now.version, now.files)
+        adds = [file for change in changes for file in change.adds]
+        inserted, updated = (sum(getattr(change, name) for change in changes) for name in ("inserted", "updated"))
+        return Change(adds, inserted=inserted, updated=updated)
+
+    def _pieces(self, now: Snapshot, upto: int | None) -> Iterator[Seen]:
+        since = self._since(now.version, upto)
+        made = [entry for entry in since or () if entry.upkeep not in _MOVES and (entry.adds or entry.removes)]
+        time = datetime.fromtimestamp(max((entry.made_ms for entry in made), default=0) / 1000, UTC)
+        if since is None:
+            time = datetime.now(UTC)
+        for rows in self._noted:
+            yield from self._seen(rows.drop_columns([*{OMITTED} & {*rows.column_names}]), time, masks_of(rows))
+        if since is None or not all(map(self._is_noted, made)):
+            yield from self._compared(now, upto if since else None, time, made)
+
+    def _compared(self, now: Snapshot, upto: int | None, time: datetime, made: Sequence[Entry]) -> Iterator[Seen]:
+        """Yield what the table has and had not, or all that it has, and the keys that it has no more."""
+        schema, then = self._columns(now), self._then(upto)
+        known = {file.path for file in then or ()}
+        came = [file for file in now.files if file.path not in known]
+        for file in came:
+            for rows in read(self.table.store, file, now.schema, schema.names):
+                yield from self._seen(rows, time)
+        if then is not None and not any(map(_may_delete, made)):
+            return
+        live = {file.path for file in now.files}
+        store = self.table.store
+        before = Side(store, [file for file in then or () if file.path not in live], now.schema)
+        if then is None:
+            past = self.committer.table.snapshot()
+            before = Side(self.committer.table.store, past.files if past else [], past.schema if past else schema)
+        for gone in lost(before, Side(store, came, now.schema), self.keys):
+            yield Seen(self._dated(gone, time, deleted=True), gone=True)
+
+    def _then(self, upto: int | None) -> list[LiveFile] | None:
+        """Return the files that the table had at a version, or None where nothing tells any more."""
+        if upto is None:
+            return None
+        if self._files is not None and self._files[0] == upto:
+            return self._files[1]
+        store = self.table.store
+        try:
+            files = Snapshot(DeltaTable(store.uri, version=upto, storage_options=dict(store.options))).files
+        except DeltaError:  # its log was cleaned away
+            return None
+        return files if all(store.size(file.path) == file.size for file in files) else None
+
+    def _seen(self, rows: pa.Table, time: datetime, omitted: Masks | None = None) -> Iterator[Seen]:
+        dated = self._dated(rows, time, deleted=False)
+        for start in range(0, dated.num_rows, TOGETHER):
+            some = {name: mask[start : start + TOGETHER] for name, mask in (omitted or {}).items()}
+            yield Seen(dated.slice(start, TOGETHER), some)
+
+    def _dated(self, rows: pa.Table, time: datetime, *, deleted: bool) -> pa.Table:
+        """Return rows with the time of their change: that of a deletion, of the row, of its reading, of its commit."""
+        at = pa.repeat(pa.scalar(time, _INSTANT), rows.num_rows)
+        if deleted:
+            rows = rows.append_column(DELETED_AT, at)
+        known = [name for name in (DELETED_AT, self.time, _EXTRACTED) if name in rows.column_names]
+        return rows.append_column(FROM, pc.coalesce(*(_instants(whole(rows[str(name)])) for name in known), at))
+
+    def _commit(self, seen: Seen, now: Snapshot, followed: int | None) -> Change:
+        """Commit what was seen, with the columns of the table, which the history has or gets."""
+        past = self.committer.table.snapshot()
+        table, contract = columns(self._columns(now)), self.committer.contract
+        came = pa.schema([one for one in table if one.name in seen.rows.column_names])
+        shape = contract.shape(None if past is None else past.schema, came)
+        batches = [shape.fitted(conform(batch, came), {}).rows for batch in seen.rows.to_batches()]
+        rows = pa.Table.from_batches(batches, schema=shape.columns)
+        plan = Remember(
+            self.committer.table.store, Seen(rows, seen.omitted, seen.gone), self.keys, self.versions, self.layout,
+            self.committer.alive, by_time=self.time is not None,
+        ).plan  # fmt: skip
+        schema = contract.shape(None if past is None else past.schema, table).columns
+        noted = {} if followed is None else {FOLLOWED: followed}
+        return self.committer.commit(schema, plan, noted=noted).change
+
+    def _upto(self, now: Snapshot) -> int | None:
+        past = self.committer.table.snapshot()
+        found = None if past is None else past.delta.transaction_version(FOLLOWED)
+        return None if found is None or found > now.version else int(found)
+
+    def _since(self, version: int, upto: int | None) -> list[Entry] | None:
+        """Return the commits behind a version, newest first, or None where the log does not reach back to it."""
+        if upto is None:
+            return None
+        found: list[Entry] = []
+        for entry in entries(self.table.store, version):
+            if entry.version == upto:
+                return found
+            found.append(entry)
+        return None
+
+    def _is_noted(self, entry: Entry) -> bool:
+        """Return whether all that a commit changed is among the rows that were noted."""
+        return self.time is not None and entry.run == self.committer.run and not entry.full_load and not entry.upkeep
+
+    def _columns(self, now: Snapshot) -> pa.Schema:
+        """Return the columns of the table without the one that is made for its partitions."""
+        return pa.schema([one for one in now.schema if one.name != COLUMN or not now.partitioning.is_derived])
+
+    def _refuse_foreign(self, now: Snapshot) -> None:
+        if now.is_foreign:
+            raise SafetyStopError(
+                "a table with features that delta-rs alone respects can have no history beside it",
+                remedy="set history to false for the stream, or load it into a table without them",
+                stream=self.table.stream, features=" ".join(now.foreign_features),
+            )  # fmt: skip
+
+
+def _may_delete(entry: Entry) -> bool:
+    """Return whether a key may have left the table by a commit: not by one that says what it did, and not that."""
+    rows = entry.facts.get(ROWS)
+    return rows is None or entry.full_load or bool(rows.get("deleted")) or entry.upkeep is not None
+
+
+def _instants(column: pa.Array) -> pa.Array:
+    """Return times as instants; days are their midnights, and times of no zone are in UTC."""
+    micros = column if pa.types.is_timestamp(column.type) else column.cast(pa.timestamp("us"))
+    return micros.cast(pa.timestamp("us", micros.type.tz)).cast(pa.int64()).cast(_INSTANT)

@@ -1,0 +1,191 @@
+"""The versions of rows and when each was valid: `_sdc_valid_from`, `_sdc_valid_to`, `_sdc_is_current`.
+
+Takes the stored versions of some keys and what was seen of them; gives which stored rows go and which rows come. Pure.
+A version is valid until the next one of its key; a deletion is a version of no length, and what is deleted is not
+current.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from target_delta.arrays import whole
+from target_delta.keys import group_numbers
+from target_delta.metadata import COLUMNS, DELETED_AT
+from target_delta.repeats import digests
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from target_delta.omitted import Masks
+
+    Bools = NDArray[np.bool_]
+    Ints = NDArray[np.int64]
+
+T = TypeVar("T", bound=np.generic)
+
+FROM, TO, CURRENT = "_sdc_valid_from", "_sdc_valid_to", "_sdc_is_current"
+_INSTANT = pa.timestamp("us", "UTC")
+ADDED = pa.schema([(FROM, _INSTANT), (TO, _INSTANT), (CURRENT, pa.bool_())])
+"""The columns of a history beside those of its table."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Rows that were seen of some keys, each with its time in `_sdc_valid_from`."""
+
+    rows: pa.Table
+    omitted: Masks = field(default_factory=dict)
+    """Which rows have the value of the version before them in which column."""
+    gone: bool = False
+    """Whether the rows only say that their keys were no longer there."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What becomes of the stored versions of the keys that were seen."""
+
+    goes: Bools
+    """Which stored rows are no longer as they were."""
+    comes: pa.Table
+    inserted: int
+    updated: int
+
+
+def columns(table: pa.Schema) -> pa.Schema:
+    """Return the columns of the history of a table with these columns."""
+    schema = table if DELETED_AT in table.names else table.append(COLUMNS.field(DELETED_AT))
+    return pa.schema([*schema, *ADDED])
+
+
+def outcome(stored: pa.Table, seen: Seen, keys: Sequence[str], versions: Sequence[str], *, by_time: bool) -> Outcome:
+    """Return what the history of the keys becomes; what was seen before changes nothing.
+
+    With `by_time` the time of a row is that of its change: rows may come late, and of several at one time the last
+    stays. Else rows come in the order of their changes.
+
+    1. Put the versions of every key in their order.
+    2. Give a row what it omits, from the version before it.
+    3. Leave out rows that say nothing new, and what another row at the same time replaces.
+    4. Let each version end where the next begins.
+    """
+    every = pa.concat_tables([stored, seen.rows])
+    group, _ = group_numbers(every, keys)
+    order = _order(every, stored.num_rows, group, versions, by_time=by_time and not seen.gone)  # 1
+    ordered, group, is_new = every.take(pa.array(order)), group[order], order >= stored.num_rows
+    ordered = _filled(ordered, group, seen.omitted, order - stored.num_rows)  # 2
+    kept = _kept(ordered, group, is_new, seen, by_time=by_time)  # 3
+    ordered, group, order = ordered.filter(pa.array(kept)), group[kept], order[kept]
+    result = _valid(ordered, group)  # 4
+    is_new = order >= stored.num_rows
+    changed = is_new | ~_same(result, ordered)
+    goes = np.ones(stored.num_rows, dtype=bool)
+    goes[order[~changed]] = False
+    return Outcome(goes, result.filter(pa.array(changed)), int(is_new.sum()), int((changed & ~is_new).sum()))
+
+
+def _order(every: pa.Table, stored: int, group: Ints, versions: Sequence[str], *, by_time: bool) -> Ints:
+    """Return the places of the rows, key by key; in a key by their times, or stored rows before those that came."""
+    place = np.arange(every.num_rows)
+    is_new = place >= stored
+    times = _micros(every[FROM])
+    if by_time:
+        ranks = [_rank(every[name]) for name in reversed(versions)]
+        return np.lexsort([place, *ranks, times, group])
+    return np.lexsort([place, np.where(is_new, 0, times), is_new, group])
+
+
+def _rank(column: pa.ChunkedArray) -> Ints:
+    return np.asarray(
+        pc.rank(whole(column), "ascending", null_placement="at_start", tiebreaker="dense"), dtype=np.int64
+    )
+
+
+def _filled(rows: pa.Table, group: Ints, omitted: Masks, coming: Ints) -> pa.Table:
+    for name, mask in omitted.items():
+        takes = np.zeros(rows.num_rows, dtype=bool)
+        takes[coming >= 0] = mask[coming[coming >= 0]]
+        given = np.maximum.accumulate(np.where(takes, -1, np.arange(rows.num_rows)))
+        none = (given < 0) | (group[given] != group)
+        values = rows[name].take(pa.array(given, mask=none))
+        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), values)
+    return rows
+
+
+def _kept(rows: pa.Table, group: Ints, is_new: Bools, seen: Seen, *, by_time: bool) -> Bools:
+    keep = np.ones(rows.num_rows, dtype=bool)
+    deleted = rows[DELETED_AT].is_valid().to_numpy()
+    if seen.gone:  # of a key that is there, and no more than once
+        known: Bools = ~is_new | (_follows(group) & ~_before(deleted))
+        return known
+    values = [name for name in rows.column_names if name not in ADDED.names]
+    digest = digests(rows.select(values)).to_numpy(zero_copy_only=False)
+    times = _micros(rows[FROM])
+    for rule in ("repeat", "replaced", "repeat"):
+        at = np.flatnonzero(keep)
+        same = _follows(group[at])
+        if rule == "repeat":
+            once = (
+                times[at] == _before(times[at]) if by_time else np.True_
+            )  # of deletions a late change may lie between
+            alike = (digest[at] == _before(digest[at])) & (deleted[at] == _before(deleted[at]))
+            again = np.where(deleted[at], _before(deleted[at]) & once, alike)
+            keep[at[same & again]] = False
+        elif by_time:
+            keep[at[:-1][same[1:] & (times[at][1:] == times[at][:-1])]] = False
+    return keep
+
+
+def _valid(rows: pa.Table, group: Ints) -> pa.Table:
+    """Return the rows with the times between which each is valid."""
+    begins = _rising(_micros(rows[FROM]).copy(), group)
+    deleted = rows[DELETED_AT].is_valid().to_numpy()
+    last = np.append(group[1:] != group[:-1], True)[: len(group)]
+    ends = np.where(deleted, begins, np.append(begins[1:], 0)[: len(group)])
+    values = {
+        FROM: pa.array(begins, pa.int64()).cast(pa.timestamp("us")).cast(_INSTANT),
+        TO: pa.array(ends, pa.int64(), mask=last & ~deleted).cast(pa.timestamp("us")).cast(_INSTANT),
+        CURRENT: pa.array(last & ~deleted),
+    }
+    for name, array in values.items():
+        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), array)
+    return rows
+
+
+def _rising(times: Ints, group: Ints) -> Ints:
+    """Return times of which none is that of the version before it, or earlier: clocks differ."""
+    while len(late := np.flatnonzero(_follows(group) & (times <= _before(times)))):
+        times[late[0]] = times[late[0] - 1] + 1
+        for place in late[1:]:
+            times[place] = max(times[place], times[place - 1] + 1)
+    return times
+
+
+def _same(result: pa.Table, before: pa.Table) -> Bools:
+    same = np.ones(result.num_rows, dtype=bool)
+    for name in ADDED.names:
+        one, other = result[name], before[name]
+        equal = pc.equal(one, other).fill_null(False).to_numpy()  # noqa: FBT003  # pyarrow's own
+        same &= equal | (one.is_null().to_numpy() & other.is_null().to_numpy())
+    return same
+
+
+def _micros(column: pa.ChunkedArray) -> Ints:
+    return np.asarray(whole(column).cast(pa.int64()).to_numpy(zero_copy_only=False))
+
+
+def _before(values: NDArray[T]) -> NDArray[T]:
+    """Return beside every value the one before it; the first is beside itself."""
+    return np.concatenate([values[:1], values[:-1]])
+
+
+def _follows(group: Ints) -> Bools:
+    """Return which rows have a row of the same key before them."""
+    return np.concatenate([np.zeros(min(1, len(group)), dtype=bool), group[1:] == group[:-1]])
