@@ -373,25 +373,22 @@ def _next(api: FakeApi, asked: Any) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_state_traffic_of_a_fan_out_is_linear(api: FakeApi, tries: Any, schema: Schema) -> None:
-    """500 parents with a bookmark each, a STATE allowed after every one: under 500 kB in all."""
-    api.route("/items", [{"id": n} for n in range(500)])
-    api.route("/parts/*", [{"id": 1, "at": "2024-01-02T00:00:00Z"}])
-    parent = Parent(stream="items", params={"item_id": "id"})
-    parts = row(
-        schema,
-        "parts",
-        path="/parts/{item_id}",
-        keys=("item_id", "id"),
-        parents=(parent,),
-        bookmarks=(Bookmark(field="at", param="since", order="asc"),),
-    )
+@pytest.mark.parametrize(("parents", "most"), [(1_000, 1_000_000), (10_000, 5_000_000)])
+def test_state_traffic_of_a_fan_out_is_linear(parents: int, most: int, tries: Any, schema: Schema) -> None:
+    """10,000 parents, 1,000 bookmarks at most, a STATE allowed after every page: under 5 MB in all."""
+    marks = (Bookmark(field="at", order="asc"),)
+    names = _module("parents_of_a_test", lambda call: ({"id": f"a-usual-name-{n:05}"} for n in range(parents)))
+    children = _module("children_of_a_test", lambda call: [{"id": 1, "at": "2024-01-02T00:00:00Z"}])
+    above = (Parent(stream="items", params={"item_id": "id"}),)
+    items = row(schema, read=names, schema=schema(id="string"), selected=False)
+    parts = row(schema, "parts", read=children, keys=("item_id", "id"), parents=above, bookmarks=marks)
 
-    done = tries.run(row(schema, selected=False), parts, concurrency=2)
+    done = tries.run(items, parts)
 
     traffic = sum(len(line) for line in done.stdout.splitlines() if line.startswith('{"type":"STATE"'))
-    assert len(done.records("parts")) == 500
-    assert traffic < 500_000
+    assert len(done.records("parts")) == parents
+    assert len(done.state["bookmarks"]["parts"].get("parents", ())) == (1_000 if parents == 1_000 else 0)
+    assert traffic < most
 
 
 def _module(name: str, function: Any) -> str:
