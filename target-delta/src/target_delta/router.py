@@ -14,8 +14,8 @@ from singerkit.errors import SafetyStopError, SettingsError
 from target_delta.errors import RecordBeforeSchemaError
 from target_delta.lines import Other, Records
 from target_delta.quarantine import quarantine_name, quarantine_schema, quarantined
-from target_delta.schema import stream_schema
 from target_delta.remembering import history_name
+from target_delta.schema import stream_schema
 from target_delta.stream import Stream
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class Router:
         self.maps = maps
         self.emit = emit
         self.streams: dict[str, Stream] = {}
+        self._made: dict[str, str] = {}
+        """The streams that may be made beside those of the tap, each with the one that it belongs to."""
         self._current: frozenset[bytes] = frozenset()
         self._schemas: dict[str, bytes] = {}
         """The SCHEMA line that holds, by the tap's stream: one that repeats it costs nothing."""
@@ -47,8 +49,6 @@ class Router:
         kind = "RECORD"
         if isinstance(piece, Records):
             for records in self.maps.records(piece):
-        self._made: dict[str, str] = {}
-        """The streams that may be made beside those of the tap, each with the one that it belongs to."""
                 stream = self._stream(records.stream)
                 stream.take_lines(records)
                 self._set_aside(stream)
@@ -122,23 +122,13 @@ class Router:
         self._current = frozenset(self._schemas.values())
         for mapped in self.maps.schemas(message):
             name = str(mapped["stream"])
+            self._refuse_name(name)
             schema = stream_schema(mapped, nested=self.run.settings.nested_of(name))
             if name in self.streams:
                 self.streams[name].take_schema(schema)
             else:
                 self.streams[name] = Stream(self.run, schema, source)
 
-    def _set_aside(self, stream: Stream) -> None:
-        """Take invalid records to the quarantine; a STATE behind them waits for that table too."""
-        if not stream.intake.invalid:
-            return
-            self._refuse_name(name)
-        name = quarantine_name(stream.name)
-        if name not in self.streams:
-            self.streams[name] = Stream(self.run, quarantine_schema(stream.name), name, method="append-only")
-        self.streams[name].take_rows(quarantined(stream.intake.invalid, run=self.run.id, now=datetime.now(UTC)))
-        self.run.report.add(stream.name, quarantined=len(stream.intake.invalid))
-        stream.intake.invalid.clear()
     def _refuse_name(self, name: str) -> None:
         """Stop where a tap's stream has the name of one that is made here."""
         if name in self.streams and self.streams[name].is_taps:
@@ -158,6 +148,16 @@ class Router:
         aside = chosen.on_invalid_record == "quarantine" or chosen.contract_of(stream).discards_rows
         return [quarantine_name(stream)] * aside + [history_name(stream)] * bool(chosen.history_of(stream))
 
+    def _set_aside(self, stream: Stream) -> None:
+        """Take invalid records to the quarantine; a STATE behind them waits for that table too."""
+        if not stream.intake.invalid:
+            return
+        name = quarantine_name(stream.name)
+        if name not in self.streams:
+            self.streams[name] = Stream(self.run, quarantine_schema(stream.name), name, method="append-only")
+        self.streams[name].take_rows(quarantined(stream.intake.invalid, run=self.run.id, now=datetime.now(UTC)))
+        self.run.report.add(stream.name, quarantined=len(stream.intake.invalid))
+        stream.intake.invalid.clear()
 
     def _take_state(self, message: Mapping[str, Any]) -> None:
         value = message.get("value")
