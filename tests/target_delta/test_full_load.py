@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -60,9 +61,7 @@ def test_other_streams_are_complete_beside_an_unfinished_load(
         load([*messages, record("log", line="a"), state(people=1, log=1)])
 
     assert rows("log") == [{"line": "a"}]
-    assert '{"people": 0, "log": 1}' in capsys.readouterr().out.splitlines()[-1].replace(
-        '"log": 1, "people": 0', '"people": 0, "log": 1'
-    )
+    assert json.loads(capsys.readouterr().out.splitlines()[-1]) == {"bookmarks": {"people": 0, "log": 1}}
 
 
 def progress(below: int, version: int = 5) -> dict[str, Any]:
@@ -74,7 +73,7 @@ def test_resumed_load_holds_the_rows_of_both_runs(load: Load, rows: Rows, capsys
     load([PEOPLE, person(9)])
     with pytest.raises(SafetyStopError):
         load([PEOPLE, activate("people", 5), person(1), person(2), state(people=progress(3))])
-    assert '"below": 3' in capsys.readouterr().out
+    assert '"below":3' in capsys.readouterr().out
 
     load([
         state(people=progress(3)), PEOPLE, activate("people", 5), person(3), activate("people", 5), state(people={}),

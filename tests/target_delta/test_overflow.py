@@ -113,4 +113,4 @@ def test_many_streams(
     commits = [len(list((warehouse / f"s{number}/_delta_log").glob("*.json"))) for number in range(len(STREAMS))]
     assert [len(rows(f"s{number}")) for number in range(len(STREAMS))] == [900] * len(STREAMS)
     assert (max(commits) <= 3) == room  # the table is made, and one or two batches
-    assert capsys.readouterr().out.endswith('{"bookmarks": {"s0": {"seen": 1}}}\n')
+    assert capsys.readouterr().out.endswith('{"bookmarks":{"s0":{"seen":1}}}\n')

@@ -5,7 +5,7 @@ Takes counts of records received and durable, and STATE values; gives a STATE to
 
 from __future__ import annotations
 
-import json
+import copy
 from collections import Counter, deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -110,7 +110,7 @@ class Ledger:
         if merged == self._left or (not self._left and merged == {"bookmarks": {}}):
             return None
         self._left = merged
-        return json.loads(json.dumps(merged))  # type: ignore[no-any-return]  # a copy: what left must not change
+        return copy.deepcopy(merged)  # what left must not change
 
     def _safe(self, stream: str) -> int:
         return max(self._durable[stream], self._staged[stream] if stream in self._held else 0)

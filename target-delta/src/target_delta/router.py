@@ -6,6 +6,7 @@ Takes runs of RECORD lines and single other lines; gives STATE values to `emit`.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,6 +28,15 @@ if TYPE_CHECKING:
 
 LOOK_S = 0.5  # how often the ages of the batches are looked at
 CALM_S = 5.0  # between two commits of a stream that a pause of the input causes
+
+
+def _exact(literal: str) -> float | Decimal:
+    """Return a number that is written as it was read: a bookmark that is rounded up would pass rows over."""
+    number, digits = float(literal), Decimal(literal)
+    return number if Decimal(repr(number)) == digits else digits
+
+
+_EXACT = msgspec.json.Decoder(float_hook=_exact)
 
 
 class Router:
@@ -105,7 +115,7 @@ class Router:
             case "SCHEMA":
                 self._take_schema(line, message)
             case "STATE":
-                self._take_state(message)
+                self._take_state(line, message)
             case "ACTIVATE_VERSION":
                 self._take_activation(message)
             case "BATCH":
@@ -159,14 +169,14 @@ class Router:
         self.run.report.add(stream.name, quarantined=len(stream.intake.invalid))
         stream.intake.invalid.clear()
 
-    def _take_state(self, message: Mapping[str, Any]) -> None:
+    def _take_state(self, line: bytes, message: Mapping[str, Any]) -> None:
         value = message.get("value")
         if not isinstance(value, dict):
             raise SafetyStopError("a STATE message has no value", remedy="correct the tap")
         self.run.state = value
         for stream in self.streams.values():
             stream.note_state()
-        self.run.ledger.state(value)
+        self.run.ledger.state(_EXACT.decode(line)["value"])
 
     def _take_activation(self, message: Mapping[str, Any]) -> None:
         if self.run.settings.activate_version == "ignore":

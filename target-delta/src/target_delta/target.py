@@ -80,6 +80,13 @@ class TargetDelta(Shell, Target):
     def process_endofpipe(self) -> None:
         """Nothing is left to do: the reader has finished the run. singer-sdk would drain its sinks here."""
 
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        """Print a STATE with every digit of its numbers, as taps print theirs; singer-sdk's own fails at a decimal."""
+        from singer_sdk.singerlib.json import serialize_json
+
+        sys.stdout.write(f"{serialize_json(state)}\n")
+        sys.stdout.flush()
+
     def account(self) -> Account:
         """Return the account of one run, under a name that no other has."""
         from singerkit.report import Report
