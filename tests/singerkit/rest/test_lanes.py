@@ -90,6 +90,16 @@ def test_the_error_of_what_gives_walks_comes_in_its_place() -> None:
     assert seen == [0, 1, 2, 10, 11, 12]
 
 
+def test_the_next_page_is_fetched_while_records_are_written() -> None:
+    """A walk runs ahead of its reader."""
+    fetched = Fetched()
+    read = in_order([walk(0, 9, fetched)], 1, weigh=lambda page: (100, 0))
+
+    assert next(next(read)) == 0
+    assert fetched.come_to(9)
+    read.close()  # type: ignore[attr-defined]  # a generator
+
+
 def test_no_walk_stands_still_while_another_is_read() -> None:
     """Walks run to their end, and others begin, while the first is read: what is ahead is counted in rows."""
     fetched = Fetched()

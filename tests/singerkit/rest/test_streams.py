@@ -1,9 +1,12 @@
 """Streams as a run sees them: failures, catalogs, STATE traffic, functions of reads.py."""
 
 import json
+import re
 import sys
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +16,7 @@ from singerkit.arrow import table_from_iterator, tables
 from singerkit.errors import SafetyStopError, StreamsFailedError
 from singerkit.rest import pages
 from singerkit.rest.bookmarks import Bookmark
-from singerkit.rest.endpoint import Condition, Endpoint, Parent, ReadCall, Window
+from singerkit.rest.endpoint import Condition, Endpoint, Parent, Partition, ReadCall, Window
 from singerkit.testing.fake_api import FakeApi, Reply, Trouble
 from singerkit.testing.served import Collection
 
@@ -311,6 +314,25 @@ def test_a_full_load_by_other_rows_starts_anew(changed: Any, api: FakeApi, tries
     assert state["bookmarks"]["items"]["full_load"]["version"] not in [m.get("version") for m in again.messages]
 
 
+@pytest.mark.parametrize(
+    ("at", "given"),
+    [(timedelta(hours=1), 3), (timedelta(hours=3), 7), (None, 7), ("yesterday", 7)],
+    ids=["young", "old", "without an age", "of an age that is none"],
+)
+def test_a_place_has_an_age(at: Any, given: int, api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A place that is older than the source's `resume_hours` is not gone on from: vendors' cursors expire."""
+    api.route("/items", Collection(rows=[{"id": n} for n in range(1, 8)], style="link"))
+    items = row(schema, pages=pages.Link())
+    source = replace(tries.tap(items).source_row, resume_hours=2)
+    state = cut(tries.run(items, source=source), "items", "resume")
+    at = (datetime.now(UTC) - at).isoformat() if isinstance(at, timedelta) else at
+    state["bookmarks"]["items"]["full_load"]["at"] = at
+
+    again = tries.run(items, source=source, state=state)
+
+    assert len(again.records("items")) == given
+
+
 def test_a_full_load_of_other_columns_starts_anew(api: FakeApi, tries: Any, schema: Schema) -> None:
     """A column that is selected while a load is under way is in all of its rows, or in none."""
     api.route("/items", Collection(rows=[{"id": n, "n": n} for n in range(1, 8)], style="link"))
@@ -442,6 +464,55 @@ def test_a_value_that_does_not_fit_its_column() -> None:
         list(table_from_iterator([{"id": "canary"}], pa.schema([("id", pa.int64())])))
 
     assert str(caught.value) == "a value does not fit its column (column=id, type=int64); correct the stream's schema"
+
+
+def test_what_a_row_knows_is_in_the_catalog(tries: Any, schema: Schema) -> None:
+    """Partition, order, version keys, retention, foreign keys, scopes and warnings travel as words of the schema."""
+    above = (Parent(stream="items", params={"item_id": "id"}),)
+    told: dict[str, Any] = {
+        "partition": Partition(mode="md5", keys=("item_id",), count=8),
+        "bookmarks": (Bookmark(field="at", order="desc"),),
+        "version_keys": ("at",),
+        "vendor_keeps": "90d",
+        "scopes": ("parts:read",),
+        "warnings": ("deletions are not seen",),
+        "description": "One row a part.",
+    }
+    parts = row(schema, "parts", path="/items/{item_id}", keys=("item_id", "id"), parents=above, **told)
+
+    made = json.loads(tries.tap(row(schema), parts)(config=tries.config).catalog_json_text)
+
+    found = next(one["schema"] for one in made["streams"] if one["tap_stream_id"] == "parts")
+    written = {name: word for name, word in found.items() if name[:2] == "x-" or name == "description"}
+    assert written == {
+        "x-partition": {"mode": "md5", "keys": ["item_id"], "count": 8},
+        "x-sort": "desc",
+        "x-version-keys": ["at"],
+        "x-vendor-keeps": "90d",
+        "x-foreign-keys": [{"columns": ["item_id"], "stream": "items", "references": ["id"]}],
+        "x-scopes": ["parts:read"],
+        "x-warnings": ["deletions are not seen"],
+        "description": "One row a part.",
+    }
+
+
+def test_pages_waits_and_caps_are_in_the_log(
+    api: FakeApi, tries: Any, schema: Schema, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each is one line of constant text with its facts as key=value."""
+    caplog.set_level("DEBUG")
+    api.route("/items", Collection(rows=[{"id": n} for n in range(1, 8)], style="link"))
+    api.trouble(Trouble(status=503))
+
+    tries.run(row(schema, pages=pages.Link(), max_pages=2))
+
+    said = [line.getMessage() for line in caplog.records if line.name == "singerkit.rest"]
+    assert [re.sub(r"wait_s=[\d.]+", "wait_s=0", line) for line in said] == [
+        "waiting stream=items why='it answers 503' attempt=1 wait_s=0",
+        "page read stream=items page=1 records=2",
+        "page cap reached stream=items parent={} pages=2",
+        "page read stream=items page=2 records=2",
+    ]
 
 
 @pytest.mark.slow
