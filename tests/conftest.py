@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from singerkit.settings import secrets
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -23,6 +25,14 @@ ROOT = Path(__file__).resolve().parent.parent
 def root() -> Path:
     """The folder that holds pyproject.toml and meltano.yml."""
     return ROOT
+
+
+@pytest.fixture(autouse=True)
+def secrets_of_one_test() -> Iterator[None]:
+    """Forget the secrets that a test has told its process: a common word among them would be masked in the next."""
+    known = secrets._known  # noqa: SLF001  # there is no way to forget a secret but this
+    yield
+    secrets._known = known  # noqa: SLF001
 
 
 @pytest.fixture(autouse=True)
