@@ -55,11 +55,17 @@ class Run:
         return next(m["schema"] for m in reversed(self.messages) if m["type"] == "SCHEMA" and m["stream"] == stream)
 
 
-def run(tap: type[Tap], config: Mapping[str, Any], state: Mapping[str, Any] | None = None, catalog: Any = None) -> Run:
+def run(
+    tap: type[Tap],
+    config: Mapping[str, Any],
+    state: Mapping[str, Any] | None = None,
+    catalog: Any = None,
+    level: int = logging.DEBUG,
+) -> Run:
     """Run a sync and return what it wrote; an error that a user can cause is part of the answer."""
     out, log = _Output(), _Log()
     error: SingerkitError | None = None
-    with contextlib.redirect_stdout(out), log.listening():
+    with contextlib.redirect_stdout(out), log.listening(level):
         try:
             plugin = tap(config=dict(config), state=dict(state) if state else None, catalog=catalog)
             plugin.sync_all()
@@ -99,11 +105,11 @@ class _Log(logging.Handler):
         return "\n".join(self.lines)
 
     @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self, level: int) -> Iterator[None]:
         root = logging.getLogger()
         before = root.level
         root.addHandler(self)
-        root.setLevel(logging.DEBUG)
+        root.setLevel(level)
         try:
             yield
         finally:
