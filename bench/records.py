@@ -15,6 +15,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
@@ -23,8 +24,12 @@ from bench.orders import STREAM, messages
 from bench.report import machine, write_section
 from bench.rounds import Contestant, Run, rounds, table
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 BIN = Path(sys.executable).parent
 RAW, OURS = "write_deltalake, rows in memory as Arrow", "target-delta, append-only"
+PLAIN, MONTHS = {"mode": "none"}, {"mode": "auto"}  # what the columns suggest is the month of `created_at`, of 24
 SLOW_SHARE = 10  # those who read a row at a time get a tenth of the rows
 
 
@@ -75,7 +80,7 @@ def _make(folder: Path, rows: int) -> None:
     with part.open("wb") as file:
         file.writelines(messages(rows // SLOW_SHARE))
     subprocess.run(["bash", "-c", _fast(folder)[1].command], check=True, capture_output=True)
-    loaded = DeltaTable(folder / "append-only" / STREAM).to_pyarrow_table().combine_chunks()
+    loaded = DeltaTable(folder / "append-only-none" / STREAM).to_pyarrow_table().combine_chunks()
     with pa.OSFile(str(arrow), "wb") as sink, pa.ipc.new_file(sink, loaded.schema) as writer:
         writer.write_table(loaded)
 
@@ -83,16 +88,19 @@ def _make(folder: Path, rows: int) -> None:
 def _fast(folder: Path) -> list[Contestant]:
     raw = folder / "raw" / STREAM
     command = f"{sys.executable} -m bench.records --raw {folder / 'all.arrow'} {raw}"
+    upsert = "target-delta, upsert into a new table"
     return [
         Contestant(RAW, command, partial(shutil.rmtree, raw, ignore_errors=True)),
-        _ours(OURS, folder, "append-only", "all"),
-        _ours("target-delta, upsert into a new table", folder, "upsert", "all"),
+        _ours(OURS, folder, "append-only", PLAIN),
+        _ours(f"{OURS}, 24 partitions", folder, "append-only", MONTHS),
+        _ours(upsert, folder, "upsert", PLAIN),
+        _ours(f"{upsert}, 24 partitions", folder, "upsert", MONTHS),
     ]
 
 
 def _slow(folder: Path, dlt: Path | None) -> list[Contestant]:
     contestants = [
-        _ours(OURS, folder, "append-only", "part"),
+        _ours(OURS, folder, "append-only", PLAIN, rows="part"),
         _into("singer-sdk batch sink, 10,000 rows an append", folder, "sink", f"{sys.executable} -m bench.plain_sink"),
     ]
     if dlt is not None:
@@ -105,8 +113,9 @@ def _slow(folder: Path, dlt: Path | None) -> list[Contestant]:
     return contestants
 
 
-def _ours(name: str, folder: Path, method: str, rows: str) -> Contestant:
-    return _into(name, folder, method, f"{BIN / 'target-delta'}", rows=rows, load_method={"*": method})
+def _ours(name: str, folder: Path, method: str, partitions: Mapping[str, str], rows: str = "all") -> Contestant:
+    place, program = f"{method}-{partitions['mode']}", str(BIN / "target-delta")
+    return _into(name, folder, place, program, rows=rows, load_method={"*": method}, partitioning=dict(partitions))
 
 
 def _into(name: str, folder: Path, place: str, program: str, *, rows: str = "part", **settings: object) -> Contestant:
@@ -120,9 +129,10 @@ def _into(name: str, folder: Path, place: str, program: str, *, rows: str = "par
 def _check(folder: Path) -> None:
     """End the benchmark where the loader's rows are not the raw ones: a fast wrong result is no result."""
     expected = DeltaTable(folder / "raw" / STREAM).to_pyarrow_table().sort_by("id")
-    for method in ("append-only", "upsert"):
-        if DeltaTable(folder / method / STREAM).to_pyarrow_table().sort_by("id") != expected:
-            raise SystemExit(f"target-delta, {method}: the table does not hold the rows that were read")
+    for place in (f"{method}-{how['mode']}" for method in ("append-only", "upsert") for how in (PLAIN, MONTHS)):
+        loaded = DeltaTable(folder / place / STREAM).to_pyarrow_table(columns=expected.column_names)
+        if loaded.sort_by("id") != expected:
+            raise SystemExit(f"target-delta, {place}: the table does not hold the rows that were read")
 
 
 def _verdict(runs: dict[str, list[Run]]) -> str:
