@@ -11,7 +11,10 @@ if TYPE_CHECKING:
     from tests.tap_github.account import Account, Repository, Row
 
 MOST_INSIDE = 100
-MISSING = {"data": {"repository": None}, "errors": [{"type": "NOT_FOUND", "message": "Could not resolve"}]}
+MISSING = {
+    "data": {"repository": None},
+    "errors": [{"type": "NOT_FOUND", "message": "Could not resolve to a Repository with the name 'octo/gone'."}],
+}
 
 
 def answer(account: Account, asked: Asked) -> Reply:

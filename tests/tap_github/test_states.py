@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow  # a run of the tap for each
 
+GONE = "Could not resolve to a Repository with the name 'octo/gone'."
 NOT_ENABLED = {"message": "Advanced Security must be enabled for this repository to use code scanning."}
 
 
@@ -165,7 +166,7 @@ def test_a_discussion_by_graphql(account: Account, tries: Tries) -> None:
         "createdAt": moment(0),
     }
     page = {"nodes": [node], "pageInfo": {"hasNextPage": False, "endCursor": None}}
-    missing = {"data": {"repository": None}, "errors": [{"type": "NOT_FOUND", "message": "Could not resolve"}]}
+    missing = {"data": {"repository": None}, "errors": [{"type": "NOT_FOUND", "message": GONE}]}
 
     def answer(asked: Any) -> Reply:
         gone = asked.body["variables"]["repo"] == "gone"
@@ -181,14 +182,43 @@ def test_a_discussion_by_graphql(account: Account, tries: Tries) -> None:
     assert done.state["bookmarks"]["discussions"]["replication_key"] == "updated_at"
 
 
-def test_an_error_of_graphql(account: Account, tries: Tries) -> None:
-    """What GraphQL says in a good answer is said by the run."""
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"type": "FORBIDDEN", "message": "Resource not accessible"}, "grant what the stream needs: `x-scopes`"),
+        ({"type": "INSUFFICIENT_SCOPES", "message": "Your token"}, "grant what the stream needs: `x-scopes`"),
+        ({"type": "RESOURCE_LIMITS_EXCEEDED", "message": "too much"}, "set `page_size` lower"),
+        ({"type": "NOT_FOUND", "message": "Could not resolve to a node"}, "Could not resolve to a node"),
+        ({"message": "Field 'stars' doesn't exist"}, "Field 'stars' doesn't exist"),
+    ],
+    ids=["forbidden", "scopes", "limits", "half", "query"],
+)
+def test_an_error_of_graphql(error: dict[str, str], said: str, account: Account, tries: Tries) -> None:
+    """What GraphQL says in a good answer ends the stream, also where half of the answer is there, with what to do."""
     account.found("octo", "hello")
-    account.api.route("/graphql", {"errors": [{"type": "FORBIDDEN", "message": "Resource not accessible"}]})
+    page = {"edges": [], "pageInfo": {"hasNextPage": False, "endCursor": None}}
+    account.api.route("/graphql", {"data": {"repository": {"stargazers": page}}, "errors": [error]})
 
     done = tries.run("stargazers")
 
-    assert "Resource not accessible" in str(done.error)
+    assert error["message"] in str(done.error)
+    assert said in str(done.error)
+
+
+def test_a_query_that_took_too_long(account: Account, tries: Tries) -> None:
+    """GitHub says so in a good answer, or by 502: the query is sent again."""
+    one = account.found("octo", "hello", pulls=2)
+    review = account.review(one, one.lists["pulls"][0])
+    slow = {
+        "errors": [{"message": "Something went wrong while executing your query. It may be the result of a timeout."}]
+    }
+    troubles = iter([Reply(slow), Reply({"message": "We couldn't respond to your request in time."}, 502)])
+    account.api.route("/graphql", lambda asked: next(troubles, account.answer(asked)))
+
+    done = tries.run("reviews")
+
+    assert done.error is None
+    assert [row["id"] for row in done.records("reviews")] == [review["id"]]
 
 
 def test_no_token_in_any_output(account: Account, tries: Tries) -> None:

@@ -11,6 +11,10 @@ _DEPLOYMENT = below(
     changed_by="created_at",
 )
 _MONTH = 30
+_LATER = (
+    "Deployments are found by when they were made: what changes later than 30 days after that is seen with "
+    "`lookback_days`, and webhooks bring every change."
+)
 
 ENDPOINTS = (
     of_repository(
@@ -28,6 +32,7 @@ ENDPOINTS = (
         partition=BY_CREATION,
         version_keys=("updated_at",),
         description="One row a deployment; those of the last 30 days are read again.",
+        warnings=(_LATER,),
     ),
     of_repository(
         "deployment_statuses",
@@ -38,7 +43,7 @@ ENDPOINTS = (
         partition=BY_CREATION,
         selected=False,
         description="One row a status of a deployment; deployments of the last 30 days are asked again.",
-        warnings=("One request for each deployment of the last 30 days; `start_date` bounds the first run.",),
+        warnings=(_LATER, "One request for each deployment of the last 30 days; `start_date` bounds the first run."),
     ),
     of_repository(
         "rulesets",

@@ -28,7 +28,7 @@ LIMITS = (
 )
 """Refusals that mean "not now": https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api."""
 
-TOO_DEEP = "the vendor gives no more pages of this list; read the stream by its bookmark, in smaller steps"
+TOO_DEEP = "the vendor gives no more pages of this list; a later `start_date` ends a stream with a bookmark before that"
 ABSENT = (
     Rule(action="ignore", status=404),  # deleted, hidden from this credential, or a feature that is off
     Rule(action="ignore", status=409),  # a repository without a commit
@@ -43,11 +43,26 @@ COMPUTED = Rule(action="retry", status=202)
 """Statistics are computed when they are first asked for: https://docs.github.com/en/rest/metrics/statistics."""
 
 GRAPHQL = (
-    Rule(action="ignore", status=200, body="$.errors[0].type", matches="^NOT_FOUND$"),
+    Rule(action="ignore", status=200, body="$.errors[0].message", matches="^Could not resolve to a Repository"),
     Rule(action="hold", status=200, body="$.errors[0].type", matches="^RATE_LIMIT", wait_s=_SECONDARY_S),
+    Rule(action="retry", status=200, body="$.errors[0].message", matches="something went wrong|timed? ?out"),
+    Rule(
+        action="fail",
+        status=200,
+        body="$.errors[0].type",
+        matches="FORBIDDEN|INSUFFICIENT_SCOPES",
+        say="grant what the stream needs: `x-scopes` in the catalog",
+    ),
+    Rule(
+        action="fail",
+        status=200,
+        body="$.errors[0].type",
+        matches="RESOURCE_LIMITS|MAX_NODE",
+        say="set `page_size` lower: the query asks for more than the vendor computes at once",
+    ),
     Rule(action="fail", status=200, body="$.errors[0].message"),
 )
-"""GraphQL says what went wrong in a good answer."""
+"""GraphQL says what went wrong in a good answer; half an answer is none, or the other half would be missing for ever."""
 
 SCOPES_HELP = "fine-grained token: its permissions; classic token: repo, read:org; GitHub App: its permissions"
 REPOSITORY_COLUMNS = {"repository_id": "id", "repository_owner": "owner_login", "repository_name": "name"}
