@@ -30,9 +30,9 @@ def root() -> Path:
 @pytest.fixture(autouse=True)
 def secrets_of_one_test() -> Iterator[None]:
     """Forget the secrets that a test has told its process: a common word among them would be masked in the next."""
-    known = secrets._known  # noqa: SLF001  # there is no way to forget a secret but this
+    known = secrets._known  # no program forgets a secret, so there is no way but this
     yield
-    secrets._known = known  # noqa: SLF001
+    secrets._known = known
 
 
 @pytest.fixture(autouse=True)
