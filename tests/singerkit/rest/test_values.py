@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from singerkit.errors import SafetyStopError, SettingsError
 from singerkit.rest import bookmarks, fill, retry, selector
 from singerkit.rest.auth import Bearer
+from singerkit.rest.body import decoded
 from singerkit.rest.bookmarks import Bookmark
 from singerkit.rest.conditions import holds
 from singerkit.rest.endpoint import Condition, Endpoint, Source
@@ -190,6 +191,30 @@ def test_a_wait_is_bounded(attempt: int, luck: float) -> None:
 def test_a_quota_is_minded_before_the_wall(headers: dict[str, str], pause: float | None) -> None:
     """Only where the server says that none is left, and when it is full again."""
     assert retry.pause_before_wall(Policy(), answer(200, **headers).headers, NOW) == pause
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"", None),
+        (b" \n", None),
+        (b'{"n": 1.10}', {"n": Decimal("1.10")}),
+        (b"\xef\xbb\xbf[1]", [1]),
+        ('{"\u00e4": 1.10}'.encode("utf-16"), {"\u00e4": Decimal("1.10")}),
+        (b'["cut \\ud83d", "\\ud83d\\ude00"]', ["cut \ufffd", "\U0001f600"]),
+        (b'{"\\ude00": [{"a": "\\ud83dx"}]}', {"\ufffd": [{"a": "\ufffdx"}]}),
+    ],
+)
+def test_what_a_body_holds(content: bytes, value: Any) -> None:
+    """Numbers keep their digits, marks and encodings are read, half of a character becomes U+FFFD."""
+    assert decoded(content) == value
+
+
+@pytest.mark.parametrize("content", [b"[1", b"[1] x", b"[NaN]", b"<html>", b"[" * 100_000, b"\xff\xfe\xff"])
+def test_a_body_that_is_no_json(content: bytes) -> None:
+    """It is asked for again: it may have been cut."""
+    with pytest.raises(ValueError, match=r"."):
+        decoded(content)
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,16 @@ import functools
 import os
 import threading
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
 from singerkit.connect.transport import GuardedAdapter
 from singerkit.errors import SettingsError, UnavailableError
+from singerkit.rest.body import decoded
 from singerkit.rest.message import Answer, Request, origin
 from singerkit.rest.refusals import BAD_CERTIFICATE, UNREACHABLE, foreign, place
 from singerkit.settings.secrets import masked
@@ -66,7 +65,6 @@ class Transport:
         self.session = _session(guard, connections)
         self.under_way = threading.BoundedSemaphore(connections)
         self.proxies = functools.cache(_proxies)
-        self.decoder = msgspec.json.Decoder(float_hook=Decimal)  # the literal's digits, not a double's
 
     def exchange(self, request: Request, sign: Callable[[Request], Request]) -> Exchange:
         """Send once and follow redirects; every hop is signed anew, for the origin that it goes to."""
@@ -81,7 +79,7 @@ class Transport:
                 if kept and response.status_code == _NOT_MODIFIED:
                     return self._as_before(kept, response, sent)
                 if response.status_code not in _REDIRECTING or "location" not in response.headers:
-                    answer, why = self._decoded(response, content)
+                    answer, why = self._answer(response, content)
                     if self.unchanged and sent.method == "GET" and response.status_code == 200 and not why:
                         self.unchanged.keep(sent, answer.headers, content)
                     return Exchange(answer, sent, why)
@@ -95,8 +93,7 @@ class Transport:
         if self.unchanged:
             self.unchanged.used()
         headers = {**kept.headers, **{name.lower(): value for name, value in response.headers.items()}}
-        body = self.decoder.decode(kept.body) if kept.body.strip() else None
-        return Exchange(Answer(200, headers, body, size_bytes=len(kept.body)), sent)
+        return Exchange(Answer(200, headers, decoded(kept.body), size_bytes=len(kept.body)), sent)
 
     def _transmit(self, request: Request) -> requests.Response:
         form = request.headers.get("Content-Type", "").startswith("application/x-www-form")
@@ -116,12 +113,12 @@ class Transport:
         except _NO_ADDRESS as error:
             raise SettingsError("this is no address", **place(request), remedy="check the base address") from error
 
-    def _decoded(self, response: requests.Response, content: bytes) -> tuple[Answer, str]:
+    def _answer(self, response: requests.Response, content: bytes) -> tuple[Answer, str]:
         headers = {name.lower(): value for name, value in response.headers.items()}
         good = 200 <= response.status_code < 300
         try:
-            body = self.decoder.decode(content) if content.strip() else None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            body = decoded(content)
+        except ValueError:
             why = "its answer is not JSON, or is cut" if good else ""
             return Answer(response.status_code, headers, None, _text(content)), why
         text = "" if good else _text(content)
