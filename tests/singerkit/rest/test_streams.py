@@ -120,6 +120,20 @@ def test_stream_maps_are_honoured(api: FakeApi, tries: Any, schema: Schema) -> N
     assert done.records("items") == [{"id": 1, "at": "2024-01-02T00:00:00Z", "double": 2}]
 
 
+@pytest.mark.parametrize("records", [[{"id": 1}, {"id": 2, "at": None}], []], ids=["rows without it", "no rows"])
+def test_a_bookmark_that_no_record_has(
+    records: Any, api: FakeApi, tries: Any, schema: Schema, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A field that the server never sends would be a full read in each run, and nobody would know why."""
+    api.route("/items", records)
+
+    done = tries.run(row(schema, bookmarks=(Bookmark(field="at", param="since"),)))
+
+    said = "no record has its bookmark, so the next run reads all of them again stream=items field=at"
+    assert done.records("items") == records
+    assert (said in caplog.text) is bool(records)
+
+
 def test_pages_that_go_round(api: FakeApi, tries: Any, schema: Schema) -> None:
     """A server that ignores the page parameter, or sends the same next address, is found out."""
     same = [{"id": 1}, {"id": 2}]

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("singerkit.rest")
 
+_BOOKMARKS = {"replication_key_value", "parents", "global", "changed"}
+"""Where a STATE holds how far an incremental stream came."""
+
 
 class RestStream(ArrowStream):
     """A stream that one row describes."""
@@ -76,9 +79,18 @@ class RestStream(ArrowStream):
         if version is None and self._tap.drain is not None:
             drained = yield from self._delivered(self._tap.drain, state)
         self.sender = self._tap.client.for_stream()
-        reader = self._reader(self._bookmark() if version is None else None, before)
-        for item in reader.items():
-            yield item if isinstance(item, Rows) else self._checkpoint({**item, **drained}, version)
+        mark = self._bookmark() if version is None else None
+        rows, told = 0, before
+        for item in self._reader(mark, before).items():
+            if isinstance(item, Rows):
+                rows += item.num_rows
+                yield item
+            else:
+                told = item
+                yield self._checkpoint({**item, **drained}, version)
+        if mark is not None and rows and not _BOOKMARKS & told.keys():
+            why = "no record has its bookmark, so the next run reads all of them again"
+            logger.warning("%s stream=%s field=%s", why, self.name, mark.field)
 
     def _delivered(self, drain: Drain, state: dict[str, Any]) -> Generator[Any, None, dict[str, Any]]:
         """Yield what webhooks brought, before the source is asked, which is newer; return the place reached."""
