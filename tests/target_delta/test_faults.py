@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from deltalake import DeltaTable
@@ -90,10 +91,17 @@ def test_options_of_a_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[SmallStore]:
+def running() -> Iterator[SmallStore]:
     """A store in a process of its own."""
-    with small_store() as running:
-        yield running
+    with small_store() as store:
+        yield store
+
+
+@pytest.fixture
+def store(running: SmallStore) -> SmallStore:
+    """A store that works, until a test says otherwise."""
+    running.fail()
+    return running
 
 
 @pytest.mark.slow
@@ -137,8 +145,6 @@ def test_addresses_that_lead_nowhere(
     load: Load, store: SmallStore, path: str, options: dict[str, str], kind: type[SingerkitError], words: str
 ) -> None:
     """An address or an option that is wrong is said within seconds, by a run and by a verb."""
-    store.fail()
-
     with pytest.raises(kind, match=words):
         load([PEOPLE, record("people", id=1)], path=path, storage_options=store.s3 | options)
 
@@ -150,7 +156,6 @@ def test_store_that_never_answers(load: Load, store: SmallStore) -> None:
 
     with pytest.raises(StoreError, match="cannot be reached"):
         load([PEOPLE], path=LAKE, storage_options=store.s3 | {"timeout": "200ms", "retry_timeout": "1s"})
-    store.fail()
 
 
 @pytest.fixture
@@ -190,3 +195,63 @@ def test_credentials_that_expire_in_a_run(expiring: Callable[[str, int], list[st
 
         table = DeltaTable(f"{LAKE}/{stream}", storage_options=store.s3).to_pyarrow_table()
         assert sorted(table["id"].to_pylist()) == [*range(30)], every[requests]
+
+
+ENTRY = r"^PUT \S+/_delta_log/\d+\.json"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keys", [["id"], []], ids=["upsert", "append"])
+def test_answer_of_a_commit_that_is_lost(load: Load, store: SmallStore, keys: list[str]) -> None:
+    """A commit whose answer never comes is found in the log, and made once."""
+    stream = f"lost-{len(keys)}"
+    where: dict[str, Any] = {"path": LAKE, "storage_options": store.s3, "compact_files": 0}
+    shape = schema(stream, keys, id="integer", name="string")
+    load([shape, record(stream, id=1, name="x"), state(s=1)], **where)
+    store.fail({"when": ENTRY, "times": 1, "lost": True})
+
+    states = load([shape, record(stream, id=2, name="y"), state(s=2)], **where)
+
+    store.fail()
+    table = DeltaTable(f"{LAKE}/{stream}", storage_options=store.s3).to_pyarrow_table()
+    assert (sorted(table["id"].to_pylist()), states) == ([1, 2], [{"bookmarks": {"s": 2}}])
+
+
+@pytest.mark.slow
+def test_store_that_deletes_nothing(load: Load, store: SmallStore) -> None:
+    """A lost race leaves files that no log names; a store that does not let them be deleted ends no run."""
+    where: dict[str, Any] = {"path": LAKE, "storage_options": store.s3 | {"max_retries": "0"}, "compact_files": 0}
+    shape = schema("kept", ["id"], id="integer", name="string")
+    load([shape, record("kept", id=1, name="x")], **where)
+    refused = {"when": r"\?delete", "status": 501, "code": "NotImplemented"}
+    store.fail({"when": ENTRY, "times": 1, "status": 412, "code": "PreconditionFailed"}, refused)
+    store.requests()
+
+    load([shape, record("kept", id=1, name="y"), record("kept", id=2, name="y")], **where)
+
+    store.fail()
+    assert any("?delete" in request for request in store.requests())
+    table = DeltaTable(f"{LAKE}/kept", storage_options=store.s3).to_pyarrow_table()
+    assert sorted(map(tuple, zip(*table.to_pydict().values(), strict=True))) == [(1, "y"), (2, "y")]
+
+
+@pytest.mark.slow
+def test_large_upload_that_is_cut(load: Load, store: SmallStore) -> None:
+    """An upload that breaks off is taken up again; one that never gets through leaves table and STATE as they were."""
+    where: dict[str, Any] = {"path": LAKE, "storage_options": store.s3 | {"max_retries": "2"}, "compact_files": 0}
+    shape = schema("large", (), text="string")
+    rows = [record("large", text=os.urandom(50_000).hex()) for _ in range(120)]
+    second = r"partNumber=2"
+
+    store.fail({"when": second, "times": 1, "cut": True})
+    assert load([shape, *rows, state(s=1)], **where) == [{"bookmarks": {"s": 1}}]
+    store.fail({"when": second, "cut": True})
+    with pytest.raises(StoreError, match="cannot be reached"):
+        load([shape, *rows, state(s=2)], **where)
+    store.fail()
+
+    table = DeltaTable(f"{LAKE}/large", storage_options=store.s3)
+    assert table.to_pyarrow_table().num_rows == 120
+    load([shape, *rows, state(s=2)], **where)
+    table.update_incremental()
+    assert table.to_pyarrow_table().num_rows == 240

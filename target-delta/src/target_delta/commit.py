@@ -131,7 +131,7 @@ class Committer:
             version = self._commit(snapshot, change, columns, {**noted, **loads}, {**facts, ROWS: change.rows})  # 5
         except _LostRaceError:
             if not change.reusable:
-                self.table.store.delete(file.path for file in change.adds)
+                self.table.store.discard(file.path for file in change.adds)
             raise
         self.table.synced(version)  # 6
         return Landed(version, change)

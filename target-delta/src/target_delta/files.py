@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -125,10 +126,11 @@ class FileWriter:
         """Delete what was written since the last `finish`; no log names it."""
         self._waiting, self._waiting_rows, self.waiting_bytes = [], 0, 0
         if self._open is not None:
-            self._open.close()
-            self.store.delete([self._open.path])
+            with suppress(OSError):  # the store may be what failed
+                self._open.close()
+            self.store.discard([self._open.path])
             self._open = None
-        self.store.delete([file.path for file in self._done])
+        self.store.discard([file.path for file in self._done])
         self._done = []
 
     def __enter__(self) -> Self:

@@ -100,7 +100,7 @@ class Stager:
         plan = partial(self._replacement, kept.files, schema)
         landed = self.committer.commit(schema, plan, full_load=self.staging.version, bookmark=bookmark)  # 3
         self.staging.forget()  # 4
-        store.delete(kept.replaced)
+        store.discard(kept.replaced)
         return landed.change
 
     def _columns(self) -> pa.Schema:

@@ -64,7 +64,7 @@ class Stale:
         2. Stop where too many of the living rows are among them.
         3. Write those rows again as deleted, or leave them out.
         """
-        self.store.delete(file.path for file in self._written)  # of a try that another writer outran
+        self.store.discard(file.path for file in self._written)  # of a try that another writer outran
         self._written = []
         missing = self._missing(load, table, schema)  # 1
         living = [self._living(file, table.schema) for file in table.files]

@@ -140,6 +140,11 @@ class Store:
                 else:
                     (self.root / path).unlink()
 
+    def discard(self, paths: Iterable[str]) -> None:
+        """Delete files that no log names; where the store lets none be deleted, they stay until upkeep finds them."""
+        with suppress(OSError):
+            self.delete(paths)
+
     def delete_folder(self, folder: str) -> None:
         """Delete a folder of this table with all that is in it."""
         self.delete(self.names(folder))

@@ -75,7 +75,7 @@ def rewrite(
             ),
         )
     except CommitFailedError:
-        table.store.delete(file.path for file in adds)
+        table.store.discard(file.path for file in adds)
         return None
     table.synced(ready.version + 1)
     return table.snapshot()

@@ -170,7 +170,7 @@ class Compaction:
         removes: list[LiveFile] = []
         for place, group in enumerate(self.groups):
             if not all(file.path in live for file in group):
-                self.store.delete(file.path for file in self._made.pop(place, []))
+                self.store.discard(file.path for file in self._made.pop(place, []))
                 continue
             if place not in self._made:
                 ordered = sorted(group, key=lambda file: times[file.path])
