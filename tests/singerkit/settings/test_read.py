@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -271,6 +271,9 @@ CONFIGS = st.fixed_dictionaries(
 
 
 @given(CONFIGS)
+@example({"url": "https://acme.example", "auth": {"method": "token", "token": None}})
+@example({"url": "https://acme.example", "auth": {"method": "app", "app_id": None, "key": {"id": "x"}}})
+@example({"url": None})
 def test_the_schema_and_the_plugin_refuse_the_same(config: dict[str, Any]) -> None:
     """Whoever checks a configuration by the schema of `--about`, a form for instance, is never told otherwise later."""
     accepted = Draft202012Validator(SCHEMA).is_valid(config)

@@ -10,6 +10,7 @@ from singerkit.settings.rows import rows, settings
 from singerkit.settings.schema import flat, required, settings_schema
 from tests.singerkit.settings.example import Settings
 
+NULL = {"type": "null"}
 SCHEMA = settings_schema(Settings)
 
 PROPERTIES: list[tuple[str, dict[str, Any]]] = [
@@ -139,7 +140,9 @@ def test_an_option_with_settings_of_its_own_is_a_branch() -> None:
     assert [branch["properties"]["method"]["enum"] for branch in auth["oneOf"]] == [["token"], ["app"]]
     assert auth["properties"]["method"]["enum"] == ["token", "app", None]
     assert [branch["required"] for branch in auth["oneOf"]] == [["method"], ["app_id", "key", "method"]]
-    assert auth["oneOf"][0]["allOf"] == [{"anyOf": [{"required": ["token"]}, {"required": ["token_file"]}]}]
+    assert [[(one["required"], one["properties"]) for one in rule["anyOf"]] for rule in auth["oneOf"][0]["allOf"]] == [
+        [(["token"], {"token": {"not": NULL}}), (["token_file"], {"token_file": {"not": NULL}})]
+    ]
     assert auth["propertyNames"] == {"enum": ["app_id", "key", "method", "token", "token_file"]}
 
 

@@ -44,7 +44,7 @@ def property_of(row: Row) -> dict[str, Any]:
 
 
 def leaf(row: Row) -> dict[str, Any]:
-    """Return the schema of a single value: its type, and null."""
+    """Return the schema of a single value: its type, or null."""
     prop = _either([value_schema(kind) for kind in row.types])
     if isinstance(row.field, FileUpload) and row.types[0] is not Path:
         prop["type"] = ["object", "string"]  # inline, or by path
@@ -90,15 +90,33 @@ def _members(settings: type, defaults: object = None) -> dict[str, Any]:
     found = rows(settings, defaults)
     properties: dict[str, Any] = {}
     for row in found:
-        properties[row.name] = property_of(row)
+        properties[row.name] = property_of(row) if _may_be_null(row) else _not_null(property_of(row))
         if row.file_name:
             properties[row.file_name] = _by_file(row)
     needed = [row.name for row in found if row.required and not row.file_name]
     either = [(row.name, row.file_name) for row in found if row.required and row.file_name]
     said: dict[str, Any] = {"properties": properties, "required": needed}
     if either:
-        said["allOf"] = [{"anyOf": [{"required": [name]} for name in names]} for names in either]
+        said["allOf"] = [{"anyOf": [_given(name) for name in names]} for names in either]
     return said
+
+
+def _may_be_null(row: Row) -> bool:
+    """Return whether null may stand for a setting: it is as good as none, so not where there must be one."""
+    return not row.required or bool(row.file_name)
+
+
+def _not_null(prop: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a setting that must be given."""
+    if isinstance(types := prop.get("type"), list):
+        kept = [kind for kind in types if kind != "null"]
+        prop["type"] = kept[0] if len(kept) == 1 else kept
+    prop |= {"anyOf": [part for part in prop["anyOf"] if part != {"type": "null"}]} if "anyOf" in prop else {}
+    return prop
+
+
+def _given(name: str) -> dict[str, Any]:
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
 
 
 def _grouped(row: Row) -> dict[str, Any]:
