@@ -34,7 +34,7 @@ STATE_EVERY = 4
 STRESS = int(os.environ.get("STRESS", "100"))
 PADDING = {"no column": "x" * 30_000}  # so that the input is several blocks, with a STATE in each
 TIME = {"type": ["string", "null"], "format": "date-time"}
-SCHEMA = {"properties": {"id": {"type": "integer"}, "v": {"type": "integer"}, "_sdc_deleted_at": TIME}}
+SCHEMA = {"properties": {"id": {"type": "integer"}, "v": {"type": "integer"}, "_sdc_deleted_at": TIME, "at": TIME}}
 DELETED = "2024-01-02T03:04:05Z"
 
 Table = list[tuple[int, int]]
@@ -122,6 +122,14 @@ TAPS = {
     "upsert between partitions": Tap(("id",), lambda place: {"id": place % 13, "v": place}, config=_numerical("v")),
     "full load into partitions": Tap(("id",), lambda place: {"id": place, "v": place}, full=True, config=BY_KEY),
     "full load": Tap(("id",), lambda place: {"id": place, "v": place}, full=True),
+    "history": Tap(
+        ("id",),
+        lambda place: {"id": place % 13, "v": place, "at": f"2024-01-02T03:{place:02}:00Z"},
+        config={"history": "at"},
+    ),
+    "history of full loads": Tap(
+        ("id",), lambda place: {"id": place, "v": place}, full=True, config={"history": True, "hard_delete": True}
+    ),
     "full load without keys": Tap((), lambda place: {"id": place, "v": place}, full=True),
 }
 SEEDS = max(1, STRESS // (2 * len(TAPS)))
@@ -147,15 +155,21 @@ class Place:
         if tap.replaces:
             lines = [{"type": "SCHEMA", "stream": "s", "key_properties": ["id"], "schema": SCHEMA}]
             lines += [{"type": "RECORD", "stream": "s", "record": {"id": number, "v": value}} for number, value in OLD]
-            plain = replace(tap, config={name: tap.config[name] for name in {"partitioning"} & {*tap.config}})
+            plain = replace(
+                tap, config={name: tap.config[name] for name in {"partitioning", "history"} & {*tap.config}}
+            )
             assert self.run(nursery, plain, b"".join(json.dumps(line).encode() + b"\n" for line in lines)).code == 0
 
-    def found(self) -> Table:
-        """Return the table as its log says."""
-        if not DeltaTable.is_deltatable(f"{self.path}/s", dict(self.options)):
+    def rows(self, stream: str = "s") -> list[dict[str, Any]]:
+        """Return the rows of a table as its log says."""
+        if not DeltaTable.is_deltatable(f"{self.path}/{stream}", dict(self.options)):
             return []
-        table = DeltaTable(f"{self.path}/s", storage_options=dict(self.options)).to_pyarrow_table()
-        return sorted((row["id"], row["v"]) for row in table.to_pylist())
+        table = DeltaTable(f"{self.path}/{stream}", storage_options=dict(self.options)).to_pyarrow_table()
+        return list(table.to_pylist())
+
+    def found(self) -> Table:
+        """Return the table."""
+        return sorted((row["id"], row["v"]) for row in self.rows())
 
 
 def in_folder(folder: Path) -> Place:
@@ -230,6 +244,15 @@ def check(tap: Tap, place: Place, ended: Ended, nursery: Nursery, signum: int) -
     resumed = place.run(nursery, tap, tap.messages(state))
     assert resumed.code == 0, resumed.log
     assert place.found() == tap.table(ROWS)  # every row is there, once
+    if "history" in tap.config:
+        check_history(tap, place.rows("s__history"))
+
+
+def check_history(tap: Tap, versions: list[dict[str, Any]]) -> None:
+    """Each version that was sent is there once, and the current ones are the table."""
+    assert sorted((row["id"], row["v"]) for row in versions if row["_sdc_is_current"]) == tap.table(ROWS)
+    before: Table = sorted((row["id"], row["v"]) for row in versions if row["_sdc_deleted_at"] is None)
+    assert before == sorted([*(OLD if tap.replaces else []), *((tap.row(place)["id"], place) for place in range(ROWS))])
 
 
 def check_first_run(tap: Tap, table: Table, state: dict[str, Any] | None) -> None:
