@@ -8,7 +8,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from singerkit.errors import SettingsError
+from singerkit.errors import SettingsError, UnavailableError
 from singerkit.rest import manifest
 from singerkit.rest.message import Request
 from singerkit.testing.fake_api import Asked, FakeApi, Reply
@@ -164,6 +164,25 @@ def test_an_answer_without_records(api: FakeApi) -> None:
     with pytest.raises(
         SettingsError, match=r"no list of records is in the answer \(path=/items\); write the row by hand"
     ):
+        inferred(api)
+
+
+@pytest.mark.slow  # two waits
+def test_an_answer_that_is_no_json(api: FakeApi) -> None:
+    """A page for people is said after a few tries: somebody sits and waits."""
+    api.route("/items", b"<html>Welcome</html>")
+
+    with pytest.raises(UnavailableError, match="its answer is not JSON, or is cut"):
+        inferred(api)
+
+    assert len(api.asked) == 3
+
+
+def test_an_address_that_leads_to_a_metadata_service(api: FakeApi) -> None:
+    """What an answer names is judged like everything that a tap is led to."""
+    api.route("/items", {"data": [{"id": 1}], "next": "http://169.254.169.254/latest"})
+
+    with pytest.raises(SettingsError, match=r"169\.254\.169\.254"):
         inferred(api)
 
 

@@ -17,20 +17,28 @@ if TYPE_CHECKING:
     from singerkit.rest.auth import Auth
 
 
+_ATTEMPTS = 3  # somebody sits and waits
+
+
 @click.command()
 @click.argument("urls", nargs=-1, required=True)
 @click.option("--token-env", help="Environment variable that holds a bearer token.")
 @click.option("--header", "headers", multiple=True, help="A header, as `Name: value`.")
 def infer(urls: tuple[str, ...], token_env: str | None, headers: tuple[str, ...]) -> None:
     """Ask each address a handful of questions and propose a row, with the evidence beside each word."""
+    from singerkit.connect import sockets
     from singerkit.rest.client import Client
     from singerkit.rest.endpoint import Source
+    from singerkit.rest.retry import Policy
     from tap_rest.infer import Inference
     from tap_rest.proposal import manifest_text
 
     base_url = _base(urls[0])
-    source = Source(base_url=base_url, auth=_auth(token_env), headers=_headers(headers))
-    client = Client(source)
+    patience = Policy(attempts=_ATTEMPTS, base_s=0.5)
+    source = Source(base_url=base_url, auth=_auth(token_env), headers=_headers(headers), policy=patience)
+    client = Client(
+        source, guard=sockets.guard(allow_private_hosts=True)
+    )  # the person named the host, not what it names
     found = [Inference(client, url).proposal() for url in urls]
     click.echo(manifest_text(base_url, _said(token_env), found), nl=False)
 
