@@ -14,6 +14,8 @@ from .commands import options_of, verbs_of
 from .marks import address, key, mark
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .conftest import Line
 
 __all__ = ["bastion", "database", "server"]
@@ -24,15 +26,15 @@ EVERY = [*options_of(TapPostgres), *verbs_of(TapPostgres, "public-t")]
 
 
 @pytest.fixture(scope="module")
-def shop(database: Database) -> dict[str, Any]:
+def shop(database: Database) -> Iterator[dict[str, Any]]:
     """Settings that lead to a table, by a role with a marked password."""
     quoted = PASSWORD.replace("'", "''")
     database.psql("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
-    database.psql("DROP ROLE IF EXISTS guarded")
     database.psql(f"SET standard_conforming_strings = on; CREATE ROLE guarded LOGIN PASSWORD '{quoted}'")
     database.psql("GRANT SELECT ON t TO guarded")
     parts = {"host": "127.0.0.1", "port": database.server.port, "user": "guarded", "database": database.name}
-    return parts | {"password": PASSWORD, "tables": ["t"], "report_file": "report.json"}
+    yield parts | {"password": PASSWORD, "tables": ["t"], "report_file": "report.json"}
+    database.psql("DROP OWNED BY guarded; DROP ROLE guarded")
 
 
 def test_let_in(shop: dict[str, Any], line: Line) -> None:

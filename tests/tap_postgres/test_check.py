@@ -14,6 +14,7 @@ from tests.postgres_server import Database, database, server  # noqa: F401  # fi
 from .running import execute
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -31,11 +32,13 @@ CREATE TABLE "Odd ""name" (id int PRIMARY KEY);
 
 
 @pytest.fixture(scope="module")
-def shop(database: Database) -> Database:  # noqa: F811
+def shop(database: Database) -> Iterator[Database]:  # noqa: F811
     database.psql(SQL)
     database.psql("DROP ROLE IF EXISTS looker")
     database.psql("CREATE ROLE looker LOGIN; GRANT SELECT ON orders TO looker")
-    return database
+    database.psql("CREATE ROLE guarded LOGIN PASSWORD 'right'")
+    yield database
+    database.psql("DROP ROLE guarded")
 
 
 def found(shop: Database, *, deep: bool = False, catalog: Any = None, **config: Any) -> tuple[int, dict[str, Any]]:
@@ -101,8 +104,6 @@ def test_each_step_has_its_own_failure(
     config: dict[str, Any], code: int, step: str, words: str, shop: Database
 ) -> None:
     """What stands in the way is said at the step it belongs to; the steps before it have their ticks."""
-    if not shop.psql("SELECT 1 FROM pg_roles WHERE rolname = 'guarded'").strip():
-        shop.psql("CREATE ROLE guarded LOGIN PASSWORD 'right'")
     parts = {"host": "127.0.0.1", "port": shop.server.port, "user": "postgres", "database": shop.name}
 
     ended, said = found(Database(shop.server, shop.name), connection_url=None, **{**parts, **config})

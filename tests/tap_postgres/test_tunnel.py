@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import asyncssh
@@ -202,3 +203,29 @@ def test_without_a_bastion_private_hosts_are_libpqs_affair() -> None:
     params = parameters(checked(Settings, PARTS | {"host": "/var/run/postgresql"}))
 
     assert reached(params, Route(None, allow_private_hosts=True)) == params
+
+
+@pytest.mark.slow
+def test_a_bastion_that_is_lost_in_the_middle(
+    settings: dict[str, Any], database: Database, bastion: Bastion, tmp_path: Path
+) -> None:
+    """The line says that it was the bastion, not the database; what was told until then stays told."""
+    database.psql("CREATE VIEW slow AS SELECT 1 AS id FROM pg_sleep(60)")
+    running = "SELECT 1 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY%slow%'"
+
+    def lose() -> None:
+        while not database.psql(running).strip():
+            pass
+        bastion.drop()
+
+    person = threading.Thread(target=lose)
+    person.start()
+    ended = execute(tmp_path, settings | {"tables": ["slow"]})
+    person.join()
+    database.psql("DROP VIEW slow")
+
+    assert ended.code == 6
+    assert ended.errors[-1].split(" | ")[-1] == (
+        f"the connection to the bastion was lost (host=127.0.0.1, port={bastion.port}, reason=Connection lost); "
+        "run again; the next connection finds the bastion by itself"
+    )

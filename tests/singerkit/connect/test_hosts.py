@@ -69,13 +69,17 @@ ADDRESSES = [
 def test_an_address_of_no_public_host_is_refused(address: str, kind: str) -> None:
     """Written as the host or given by DNS, it is refused in one line that names its kind."""
     literal = f"[{address}]" if ":" in address else address
+    remedy = "no source lives there" if kind in {"multicast", "cloud metadata"} else REMEDY
+
+    with pytest.raises(HostRefusedError) as written:
+        guard().destination(literal, 443)
+    with pytest.raises(HostRefusedError) as resolved:
+        guard(address).destination("api.example", 443)
 
     assert kind in kinds(address)
-    with pytest.raises(HostRefusedError, match=r"the host has a .* address \(host=.*\); ") as refused:
-        guard().destination(literal, 443)
-    assert refused.value.exit_code == 2
-    with pytest.raises(HostRefusedError, match=r"the host has a .* address \(host=api.example, address=.*\); "):
-        guard(address).destination("api.example", 443)
+    assert str(written.value) == f"the host has a {kind} address (host={address}); {remedy}"
+    assert str(resolved.value) == f"the host has a {kind} address (host=api.example, address={address}); {remedy}"
+    assert written.value.exit_code == 2
 
 
 @pytest.mark.parametrize(
@@ -99,15 +103,19 @@ def test_the_refusal_says_what_where_and_what_to_do() -> None:
 
 def test_one_forbidden_address_among_good_ones_is_enough() -> None:
     """Every address of a name is judged: which one would be used is up to the moment."""
-    with pytest.raises(HostRefusedError, match="private address"):
+    with pytest.raises(HostRefusedError) as refused:
         guard("1.1.1.1", "10.0.0.1").destination("api.example", 443)
+
+    assert str(refused.value) == f"the host has a private address (host=api.example, address=10.0.0.1); {REMEDY}"
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "db.localhost", "localhost.localdomain"])
 def test_the_names_of_this_machine_are_refused_without_asking(host: str) -> None:
     """A resolver that calls localhost public is not believed."""
-    with pytest.raises(HostRefusedError, match="the host is this machine"):
+    with pytest.raises(HostRefusedError) as refused:
         guard("1.1.1.1").destination(host, 443)
+
+    assert str(refused.value) == f"the host is this machine (host={host.lower().rstrip('.')}); {REMEDY}"
 
 
 @pytest.mark.parametrize("allowed", [False, True])
@@ -133,8 +141,12 @@ def test_allow_private_hosts_lets_in_what_is_yours(address: str) -> None:
 @pytest.mark.parametrize("address", ["169.254.169.254", "::ffff:169.254.169.254", "2002:a9fe:a9fe::", "224.0.0.1"])
 def test_allow_private_hosts_never_lets_in_metadata_or_multicast(address: str) -> None:
     """No source lives there, so the setting cannot mean it."""
-    with pytest.raises(HostRefusedError, match="no source lives there"):
+    kind = "multicast" if address == "224.0.0.1" else "cloud metadata"
+
+    with pytest.raises(HostRefusedError) as refused:
         guard(address, allow_private_hosts=True).destination("db", 5432)
+
+    assert str(refused.value) == f"the host has a {kind} address (host=db, address={address}); no source lives there"
 
 
 @pytest.mark.parametrize(

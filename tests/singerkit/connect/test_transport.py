@@ -82,15 +82,24 @@ def test_the_next_address_is_tried_where_the_first_does_not_answer(serve: Serve,
     assert session.get(f"http://api.example:{port}/").text == "hello"
 
 
+METADATA, NEVER = "the host has a cloud metadata address", "no source lives there"
+
+
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("http://169.254.169.254/latest/meta-data", "the host has a cloud metadata address"),
-        ("http://[::ffff:a9fe:a9fe]/", "the host has a cloud metadata address"),
-        ("http://metadata.google.internal/", "the host is a cloud metadata service"),
-        ("http://inner.example/", "the host has a cloud metadata address"),
-        ("http://0251.0376.0251.0376/", "the host is no host name and no IP address"),
-        ("http://api.example@inner.example/", "the address holds a user name"),
+        ("http://169.254.169.254/latest", f"{METADATA} (host=169.254.169.254); {NEVER}"),
+        ("http://[::ffff:a9fe:a9fe]/", f"{METADATA} (host=::ffff:a9fe:a9fe); {NEVER}"),
+        (
+            "http://metadata.google.internal/",
+            f"the host is a cloud metadata service (host=metadata.google.internal); {NEVER}",
+        ),
+        ("http://inner.example/", f"{METADATA} (host=inner.example, address=169.254.169.254); {NEVER}"),
+        ("http://0251.0376.0251.0376/", "the host is no host name and no IP address; write the name alone"),
+        (
+            "http://api.example@inner.example/",
+            "the address holds a user name or an escape before its path (host=inner.example)",
+        ),
     ],
 )
 def test_a_redirect_leads_nowhere_forbidden(target: str, said: str, serve: Serve, open_session: Any) -> None:
@@ -98,8 +107,10 @@ def test_a_redirect_leads_nowhere_forbidden(target: str, said: str, serve: Serve
     port = serve(text("", status=302, Location=target))
     session = open_session(answering(api_example=["127.0.0.1"], inner_example=["169.254.169.254"]))
 
-    with pytest.raises(HostRefusedError, match=said):
+    with pytest.raises(HostRefusedError) as refused:
         session.get(f"http://api.example:{port}/")
+
+    assert str(refused.value) == said
 
 
 def test_nothing_is_sent_to_a_loopback_server_unless_allowed(serve: Serve, open_session: Any) -> None:

@@ -32,7 +32,7 @@ class Forwarder:
         self._tasks: set[asyncio.Task[None]] = set()
         self._halves: set[Half] = set()
         self.failure: SingerkitError | None = None
-        """Why the newest local connection was not carried, or None."""
+        """Why the newest local connection was not carried, or broke with the bastion's own, or None."""
 
     async def connect(self) -> ssh.Connection:
         """Return the living connection to the bastion; log in, again where it was lost, at most once at a time."""

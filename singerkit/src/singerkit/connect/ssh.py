@@ -51,11 +51,16 @@ class Session(Protocol):
         """Be given bytes."""
 
 
-async def log_in(tunnel: SSHTunnel, connect: Callable[[], socket.socket]) -> Connection:
-    """Return a connection to the bastion, once host key and login are good; our own files are read first."""
+async def log_in(
+    tunnel: SSHTunnel, connect: Callable[[], socket.socket], on_lost: Callable[[SingerkitError], None]
+) -> Connection:
+    """Return a connection to the bastion, once host key and login are good; our own files are read first.
+
+    `on_lost` is told why, should the connection break after that.
+    """
     asyncssh.set_log_level(logging.WARNING)  # its own news at INFO would drown the tap's
     trust = Trust(tunnel)
-    options = _options(tunnel, trust)
+    options = _options(tunnel, trust, on_lost)
     connected = await asyncio.to_thread(connect)
     try:
         return await asyncssh.connect(tunnel.host, tunnel.port, sock=connected, **options)
@@ -97,13 +102,13 @@ class Trust:
         )
 
 
-def _options(tunnel: SSHTunnel, trust: Trust) -> dict[str, Any]:
+def _options(tunnel: SSHTunnel, trust: Trust, on_lost: Callable[[SingerkitError], None]) -> dict[str, Any]:
     key = _private_key(tunnel)
     return {
         "config": None,  # ~/.ssh/config, the agent and the keys of whoever runs this are not part of the settings
         "agent_path": None,
         "client_keys": [key] if key else None,
-        "client_factory": lambda: _Client(trust),
+        "client_factory": lambda: _Client(tunnel, trust, on_lost),
         "known_hosts": trust.keys,
         **({"server_host_key_algs": _PLAIN_KEYS} if trust.fingerprints else {}),
         "username": tunnel.username,
@@ -118,8 +123,24 @@ def _options(tunnel: SSHTunnel, trust: Trust) -> dict[str, Any]:
 
 
 class _Client(asyncssh.SSHClient):
-    def __init__(self, trust: Trust) -> None:
-        self._trust = trust
+    def __init__(self, tunnel: SSHTunnel, trust: Trust, on_lost: Callable[[SingerkitError], None]) -> None:
+        self._tunnel, self._trust, self._on_lost = tunnel, trust, on_lost
+        self._is_in = False
+
+    def auth_completed(self) -> None:
+        self._is_in = True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None and self._is_in:
+            self._on_lost(
+                UnavailableError(
+                    "the connection to the bastion was lost",
+                    host=self._tunnel.host,
+                    port=self._tunnel.port,
+                    reason=_reason(exc),
+                    remedy="run again; the next connection finds the bastion by itself",
+                )
+            )
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:  # noqa: ARG002  # asyncssh's signature
         return self._trust.accepts(key)
@@ -177,13 +198,16 @@ def _private_key(tunnel: SSHTunnel) -> asyncssh.SSHKey | None:
     return key
 
 
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__)
+
+
 def _unavailable(tunnel: SSHTunnel, error: Exception) -> UnavailableError:
-    reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or type(error).__name__
     return UnavailableError(
         "the bastion does not answer as an SSH server",
         host=tunnel.host,
         port=tunnel.port,
-        reason=reason,
+        reason=_reason(error),
         remedy="check host and port, and that the bastion is up",
     )
 

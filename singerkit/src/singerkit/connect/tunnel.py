@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from singerkit.connect.forward import Forwarder
     from singerkit.connect.hosts import HostGuard
     from singerkit.connect.ssh import Connection
+    from singerkit.errors import SingerkitError
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ class Tunnel:
 
     @contextmanager
     def explaining(self) -> Iterator[None]:
-        """Raise why the bastion did not carry a connection, in place of a driver's guess that the server closed it."""
+        """Raise why the bastion does not carry a connection, in place of a driver's guess that the server closed it."""
         try:
             yield
         except Exception as error:
@@ -115,7 +116,11 @@ class Tunnel:
     async def _log_in(self) -> Connection:
         from singerkit.connect import ssh
 
-        return await ssh.log_in(self._settings, self._socket)
+        return await ssh.log_in(self._settings, self._socket, self._lost)
+
+    def _lost(self, failure: SingerkitError) -> None:
+        if self._forwarder is not None:
+            self._forwarder.failure = failure
 
     def _socket(self) -> socket.socket:
         """Return a socket to an address of the bastion that the guard has judged just now."""

@@ -69,7 +69,7 @@ def catalog_connection(settings: Settings, route: Route | None = None) -> Iterat
     from psycopg.conninfo import make_conninfo
 
     params = parameters(settings)
-    with translated(params):
+    with _explaining(route), translated(params):
         conninfo = make_conninfo(**reached(params, route))
         connection = patient(lambda: psycopg.connect(conninfo, autocommit=True), params, route)
         with connection:
@@ -102,7 +102,8 @@ class BulkReader:
         connection = self._connection or self._open()
         finished = False
         try:
-            with translated(self._params, stream=stream), connection.cursor() as self._cursor:
+            words = translated(self._params, stream=stream)
+            with _explaining(self._route), words, connection.cursor() as self._cursor:
                 self._cursor.execute(sql)
                 yield from self._cursor.fetch_record_batch()
             finished = True
@@ -172,8 +173,13 @@ def patient(connect: Any, params: Mapping[str, str], route: Route | None) -> Any
         wait=tenacity.wait_exponential(multiplier=WAIT_S),
         reraise=True,
     )
-    with route.explaining() if route else contextlib.nullcontext():
+    with _explaining(route):
         return retrying(connect)
+
+
+def _explaining(route: Route | None) -> contextlib.AbstractContextManager[None]:
+    """Say a bastion's own reason where there is one: to a driver every connection that breaks is the server's."""
+    return route.explaining() if route else contextlib.nullcontext()
 
 
 def _from_url(url: str) -> dict[str, str]:

@@ -22,7 +22,8 @@ TLS_REMEDY = (
 )
 
 _TOO_SLOW = "raise statement_timeout_s, or read less at once"
-_NO_QUERY = "canceling statement due to|closed the connection|terminating connection"
+_BROKEN = "closed the connection|SSL connection has been closed|SSL SYSCALL error|terminating connection"
+_NO_QUERY = f"canceling statement due to|{_BROKEN}"
 """Errors of a row that comes late carry no SQLSTATE; these are not about a row."""
 
 # SQLSTATE, or a piece of libpq's text where it hands over no code (all of them before the session exists).
@@ -55,15 +56,11 @@ _BY_TEXT: tuple[tuple[str, type[SingerkitError], str], ...] = (
         "grant LOGIN and CONNECT to the role",
     ),
     (r"database .* does not exist", SettingsError, "check the setting database"),
+    (f"{_BROKEN}|connection .*lost", UnavailableError, "see the server's log; run again"),
     (r"certificate|SSL|TLS", SettingsError, TLS_REMEDY),
     (r"could not translate host name|name or service|resolve", UnavailableError, "check the setting host"),
     (r"Connection refused", UnavailableError, "check host and port, and whether the server runs and listens there"),
     (r"canceling statement due to", UnavailableError, _TOO_SLOW),
-    (
-        r"closed the connection|terminating connection|connection .*lost",
-        UnavailableError,
-        "see the server's log; run again",
-    ),
     (r"timeout|timed out", UnavailableError, "check host, port and firewalls, or raise connect_timeout_s"),
 )
 _WRAPPINGS = (

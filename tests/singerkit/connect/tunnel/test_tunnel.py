@@ -370,7 +370,10 @@ def test_a_bastion_that_restarts_is_found_again(bastion: Any, tunnel: Any, echo:
         fail_unless(said, port)
     bastion.start()
 
-    assert "the bastion cannot be reached" in str(gone.value)
+    assert str(gone.value) == (
+        f"the bastion cannot be reached (host=127.0.0.1, port={bastion.port}, reason=Connection refused); "
+        "check ssh_tunnel.host"
+    )
     assert said(port, b"hello") == b"hello"
 
 
