@@ -178,6 +178,20 @@ def test_an_answer_that_is_no_json(api: FakeApi) -> None:
     assert len(api.asked) == 3
 
 
+def test_addresses_on_two_hosts(api: FakeApi, tmp_path: Path) -> None:
+    """Paths are below the first address' host; one on another host keeps its own, and gets no credentials."""
+    with FakeApi() as other:
+        other.route("/things", [{"id": 2}])
+        api.route("/items", [{"id": 1}])
+
+        done = CliRunner().invoke(infer, [f"{api.url}/items", f"{other.url}/things"], catch_exceptions=False)
+
+        (tmp_path / "manifest.yml").write_text(done.output)
+        ran = run(TapRest, {"manifest": str(tmp_path / "manifest.yml"), "allow_private_hosts": True})
+        assert yaml.safe_load(done.output)["endpoints"][1]["path"] == f"{other.url}/things"
+        assert ran.records("items") + ran.records("things") == [{"id": 1}, {"id": 2}]
+
+
 def test_an_address_that_leads_to_a_metadata_service(api: FakeApi) -> None:
     """What an answer names is judged like everything that a tap is led to."""
     api.route("/items", {"data": [{"id": 1}], "next": "http://169.254.169.254/latest"})

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from singerkit.errors import SettingsError
 from singerkit.rest import bookmarks, pages, selector
 from singerkit.rest.bookmarks import Bookmark
-from singerkit.rest.message import Answer, Request
+from singerkit.rest.message import Answer, Request, origin
 from singerkit.rest.refusals import Sending
 from singerkit.rest.rules import Rule
 from tap_rest import evidence
@@ -40,7 +40,8 @@ class Inference:
         self.client = client
         self.request = Request("GET", url.partition("?")[0], dict(parse_qsl(parts.query)))
         name = next((part for part in reversed(parts.path.split("/")) if part), "records")
-        self.found = Proposal({"name": name.replace("-", "_"), "path": parts.path or "/"})
+        path = parts.path or "/" if origin(url) == client.home else self.request.url  # another host needs its name
+        self.found = Proposal({"name": name.replace("-", "_"), "path": path})
         if self.request.params:
             self.found.say("params", dict(self.request.params), "as in the address")
 
