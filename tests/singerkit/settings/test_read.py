@@ -94,6 +94,7 @@ WRONG = [
     ({"streams": {}}, ["streams: must be a list"]),
     ({"streams": [CANARY, 1]}, ["streams.1: must be a text"]),
     ({"nested": CANARY}, ["nested: must be a or b or an object whose values are a or b"]),
+    ({"nested": 5}, ["nested: must be a or b or an object whose values are a or b"]),
     ({"nested": {"*": CANARY}}, ["nested: must be a or b or an object whose values are a or b"]),
     ({"extra": CANARY}, ["extra: must be an object"]),
     ({"history": CANARY}, ["history: must be an object"]),

@@ -61,7 +61,7 @@ def broken(value: Any, prop: Mapping[str, Any], path: str) -> Iterator[str]:
     from jsonschema import Draft202012Validator
 
     for error in Draft202012Validator(prop).iter_errors(value):
-        if error.validator == "type" and "enum" in error.schema:
+        if error.validator == "type" and not {"enum", "anyOf"}.isdisjoint(error.schema):
             continue  # the choices have been said
         yield from _said(error, ".".join(map(str, [path, *error.absolute_path])))
     if isinstance(value, str) and (wish := _malformed(value, str(prop.get("format")))):
