@@ -50,7 +50,7 @@ class Project:
         project = {"send_anonymous_usage_stats": False, "plugins": {"extractors": [plugin]}}
         (folder / "meltano.yml").write_text(yaml.safe_dump(project))
 
-    def __call__(self, *words: str, code: int = 0, **variables: str) -> str:
+    def __call__(self, *words: str, code: int = 0, variables: Mapping[str, str] | None = None) -> str:
         """Run Meltano, expect its exit code; return what it wrote to stdout, or to stderr where it is to fail."""
         done = subprocess.run(
             [MELTANO, *words], cwd=self.folder, env=environment(variables), capture_output=True, text=True, check=False
@@ -83,7 +83,8 @@ def test_groups_and_choices(kinds: Project) -> None:
     kinds("config", "set", "tap-kinds", "recent.enabled", "false")
 
     said = {"HISTORY_DAYS": "30", "SIZE": "5", "STREAMS": '["a", "b"]', "AUTH_KEY": KEY, "AUTH_TOKEN": "of another"}
-    told = json.loads(kinds("invoke", "tap-kinds:told", **{f"TAP_KINDS_{name}": text for name, text in said.items()}))
+    variables = {f"TAP_KINDS_{name}": text for name, text in said.items()}
+    told = json.loads(kinds("invoke", "tap-kinds:told", variables=variables))
 
     assert (told["option"], told["auth"]) == ("App", {"app_id": 7, "key": ["id", "kind"]})
     assert told["history"] == {"days": 30, "since": None}
@@ -96,7 +97,7 @@ def test_another_option(kinds: Project) -> None:
     kinds("config", "set", "tap-kinds", "auth.token", "canary-of-kinds")
 
     off = {"TAP_KINDS_HISTORY_ENABLED": "false", "TAP_KINDS_AUTH_METHOD": "token"}
-    told = json.loads(kinds("invoke", "tap-kinds", "told", **off))
+    told = json.loads(kinds("invoke", "tap-kinds", "told", variables=off))
 
     assert (told["option"], told["history"], told["auth"]) == ("Token", None, {"token": "***"})
     assert "canary-of-kinds" not in (kinds.folder / "meltano.yml").read_text()
@@ -104,7 +105,9 @@ def test_another_option(kinds: Project) -> None:
 
 def test_all_errors_at_once(kinds: Project) -> None:
     """What is written wrongly is said by the names that it has in Meltano, and the exit code is the tap's."""
-    said = kinds("invoke", "tap-kinds:told", code=2, TAP_KINDS_AUTH_APP_ID="0", TAP_KINDS_PORT="0", TAP_KINDS_SIZE="7")
+    wrong = {"TAP_KINDS_AUTH_APP_ID": "0", "TAP_KINDS_PORT": "0", "TAP_KINDS_SIZE": "7"}
+
+    said = kinds("invoke", "tap-kinds:told", code=2, variables=wrong)
 
     assert "auth.key: missing; port: must be at least 1; size: must be 1 or 5 or 10" in said
 
@@ -137,8 +140,8 @@ def test_a_tunnel(behind: Project, bastion: Bastion) -> None:
         "TAP_POSTGRES_SSH_TUNNEL_PASSWORD_FILE": str(behind.folder / "password"),
     }
 
-    checked = json.loads(behind("invoke", "tap-postgres:check", **tunnel))
-    rows = behind("invoke", "tap-postgres", **tunnel)
+    checked = json.loads(behind("invoke", "tap-postgres:check", variables=tunnel))
+    rows = behind("invoke", "tap-postgres", variables=tunnel)
 
     assert {one["name"]: one["outcome"] for one in checked["connection"]}["tunnel"] == "good"
     assert [json.loads(line)["record"] for line in rows.splitlines() if '"RECORD"' in line] == [{"id": 1}]

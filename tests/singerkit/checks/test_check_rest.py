@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ from .conftest import Line, row
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from singerkit.testing.fake_api import Asked
 
 ROWS = [{"id": 1, "at": "2024-01-01T00:00:00Z"}, {"id": 2, "at": "2024-01-02T00:00:00Z"}]
 
@@ -196,14 +199,23 @@ def test_deep(line: Line, api: FakeApi) -> None:
 
 
 def test_fifty_streams(line: Line, api: FakeApi) -> None:
-    """Streams are looked at side by side, as many as the source allows: fifty at 0.02 s need no second."""
+    """Fifty streams are looked at ten at once, as the source allows: five times as long as one, and one request each.
+
+    So a server may need almost two seconds for an answer before a check takes ten.
+    """
     line.rows(*(row(f"s{n}") for n in range(50)), source=_source(concurrency=10))
-    api.latency_s = 0.02
-    api.route("/s*", ROWS)
+    together, most = threading.Barrier(10), []
+
+    def answer(asked: Asked) -> Reply:
+        most.append(together.wait(timeout=20))  # nobody is answered before ten have come
+        return Reply(ROWS)
+
+    api.route("/s*", answer)
 
     code, found = line.found()
 
     assert (code, len(found)) == (0, 54)
+    assert len(most) == len(api.asked) - 1 == 50
 
 
 def test_the_option_test(line: Line, api: FakeApi) -> None:
