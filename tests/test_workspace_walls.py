@@ -35,6 +35,7 @@ PURE = (
     "singerkit/src/singerkit/rest/check.py",
     "singerkit/src/singerkit/rest/clock.py",
     "singerkit/src/singerkit/rest/conditions.py",
+    "singerkit/src/singerkit/rest/covered.py",
     "singerkit/src/singerkit/rest/descending.py",
     "singerkit/src/singerkit/rest/endpoint.py",
     "singerkit/src/singerkit/rest/family.py",

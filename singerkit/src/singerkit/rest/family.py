@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from singerkit.rest import bookmarks
+from singerkit.rest.covered import Covered
 from singerkit.rest.progress import Marks
 
 if TYPE_CHECKING:
@@ -63,24 +64,33 @@ class FamilyState:
     lost. It needs values in time; streams whose bookmark is a number keep one bookmark for each parent.
     """
 
-    def __init__(self, state: Mapping[str, Any], bookmark: Bookmark | None, limit: int, now: datetime) -> None:
+    def __init__(
+        self,
+        state: Mapping[str, Any],
+        bookmark: Bookmark | None,
+        limit: int,
+        now: datetime,
+        moved_by: Bookmark | None = None,
+    ) -> None:
         same = bookmark is not None and state.get("replication_key") == bookmark.field
         self.bookmark = bookmark
         self.known: dict[str, Any] = dict(state.get("parents", {})) if same else {}
         self.everyone: Any = state.get("global") if same else None
         self.after: str | None = state.get("after")
         self.way = Way(str(state.get("way", "")))
-        self.began: str = state.get("began", now.isoformat()) if self.after else now.isoformat()
-        self.high: Any = state.get("high") if self.after and same else None
+        self.began: str = state.get("began", now.isoformat())
+        self.high: Any = state.get("high") if "began" in state and same else None
         self.limit = limit if bookmark is not None and bookmark.type in {"datetime", "date"} else None
-        self.crowded = self.everyone is not None or (same and self.after is not None)  # it was, where the run was cut
+        self.crowded = self.everyone is not None or (same and "began" in state)  # it was, where the run was cut
         self.crowded = self.crowded or (bookmark is not None and bookmark.of_parent)
         self.old_parents = dict(self.known)
         self.halves: dict[str, Mapping[str, Any]] = dict(state.get("halves", {})) if same else {}
         """How far the walks of parents came that were cut before their end."""
         self.met: set[str] = set()
         self.bound: Any = state.get("changed")
-        self.changed: dict[str, Any] = {}
+        self.covered = Covered(moved_by, state.get("covered", {}) if same else {}, now)
+        self.changed: dict[str, Any] = {family: high for family, (_, high) in self.covered.held.items()}
+        self.complete: set[str] = set()
 
     def of(self, key: str) -> dict[str, Any]:
         """Return the STATE that one parent's walk begins with."""
@@ -102,6 +112,8 @@ class FamilyState:
         if context.changed is not None:
             before = self.changed.get(context.family, context.changed)
             self.changed[context.family] = max(before, context.changed)
+        if (passed := self.covered.done(context)) is not None:
+            self.complete.add(passed)
         value = finished.get("replication_key_value")
         if not self.crowded:
             self.met.add(context.key)
@@ -117,9 +129,17 @@ class FamilyState:
     def state(self) -> dict[str, Any]:
         """Return the bookmarks of the parents done so far; the old ones stay for the others."""
         placed = self.after and (self.crowded or not self.bookmark)
-        place = {"after": self.after, "way": self.way.text, "began": self.began} if placed else {}
+        place: dict[str, Any] = {"began": self.began} if placed else {}
+        if placed and not self.covered.order:
+            place |= {"after": self.after, "way": self.way.text}
         copies = {"parents": dict(self.known), "halves": dict(self.halves)}  # it may be written when more are done
-        return self._named(**copies, **{"global": self.everyone}, high=self.high if place else None, **place)
+        done = [family for family in self.changed if family in self.complete]
+        moved = {"covered": self.covered.state(), "changed": self._changed(datetime.fromisoformat(self.began), done)}
+        return self._named(**copies, **{"global": self.everyone}, high=self.high if place else None, **place, **moved)
+
+    def left(self, contexts: Iterable[Context]) -> Iterator[Context]:
+        """Yield the contexts of parents whose children a cut run has not written, or that moved since."""
+        return (context for context in contexts if not self.covered.holds(context))
 
     def finished(self, *, pruned: bool, behind_s: float = 0) -> dict[str, Any]:
         """Return the bookmarks after the last parent; `pruned` forgets parents that are gone.
@@ -133,18 +153,19 @@ class FamilyState:
             top = min(bookmarks.comparable(self.bookmark.type, self.high), began)
             old = None if self.everyone is None else bookmarks.comparable(self.bookmark.type, self.everyone)
             self.everyone = bookmarks.storable(top if old is None else max(top, old), self.high)
-        return self._named(parents=known, **{"global": self.everyone}, changed=self._changed(began_there))
+        return self._named(parents=known, **{"global": self.everyone}, changed=self._changed(began_there, self.changed))
 
     def _named(self, **parts: Any) -> dict[str, Any]:
         parts.setdefault("changed", self.bound)
         given = {name: value for name, value in parts.items() if value not in (None, {})}
         return {"replication_key": self.bookmark.field, **given} if self.bookmark else given
 
-    def _changed(self, began: datetime) -> Any:
-        """Return how far the parents of each family have moved; one value where there is one family."""
+    def _changed(self, began: datetime, families: Iterable[str]) -> Any:
+        """Return how far the parents of these families have moved; one value where there is one family."""
         moved = {
             family: bookmarks.storable(min(value, began) if isinstance(value, datetime) else value, None)
-            for family, value in self.changed.items()
+            for family in families
+            if (value := self.changed[family]) is not None
         }
         if moved.keys() <= {_ALONE}:
             return moved.get(_ALONE, self.bound)

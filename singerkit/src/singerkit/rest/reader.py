@@ -112,7 +112,7 @@ class Reader:
 
     def _families(self) -> Iterator[Item]:
         limit = self.run.source.parents_with_bookmark
-        family = FamilyState(self.before, self.mark, limit, self.run.now)
+        family = FamilyState(self.before, self.mark, limit, self.run.now, self._moved_by())
         bounded, contexts = self._contexts(family)
         own_walk = self._own_walk(whole=self.mark is None and family.after is None)
         ahead: deque[Context] = deque()
@@ -157,8 +157,13 @@ class Reader:
             since = bound_since(parent, run.rows[parent.stream], family.bound, run.now, run.start_date)
         contexts = partial(families.contexts, self.endpoint, since)
         if family.after is None:
-            return since is not None, contexts()
+            return since is not None, family.left(contexts())
         return True, after(contexts, family)
+
+    def _moved_by(self) -> Bookmark | None:
+        """Return the parents' bookmark by which only those are walked that moved, or None."""
+        parent = self.endpoint.parents[0]
+        return self.run.rows[parent.stream].bookmark(parent.changed_by) if self.mark and parent.changed_by else None
 
     def _child(self, context: Context, family: FamilyState, ahead: deque[Context]) -> Callable[[], Iterator[Piece]]:
         ahead.append(context)
