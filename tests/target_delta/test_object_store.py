@@ -10,8 +10,8 @@ from deltalake import DeltaTable
 
 from singerkit.errors import SafetyStopError
 from target_delta.store import Store
-from tests.small_store import small_store
 from tests.object_store import s3
+from tests.small_store import small_store
 
 from .conftest import Load, activate, record, schema, state
 
@@ -94,3 +94,23 @@ def test_secret_is_not_in_the_log(load: Load, options: dict[str, str], caplog: p
         load([PEOPLE, record("people", id=1)], path="s3://lake/w", storage_options=wrong)
 
     assert "very secret" not in str(caught.value) + caplog.text + json.dumps(str(caught.value.__cause__))
+
+
+@pytest.mark.parametrize("keys", [["id"], []], ids=["upsert", "append"])
+def test_requests_of_a_run(load: Load, keys: list[str]) -> None:
+    """What a run asks of a store does not grow with the commits before it: a checkpoint is there every ten of them."""
+    shape = schema("people", keys, id="integer")
+    with small_store() as store:
+        where: dict[str, Any] = {"path": "s3://lake/w", "storage_options": store.s3, "compact_files": 0}
+        load([shape, record("people", id=1), state(people=1)], **where)
+        table = DeltaTable(TABLE, storage_options=store.s3)
+        for _ in range(38):
+            table.create_write_transaction([], mode="append", schema=table.schema(), partition_by=[])
+            table.update_incremental()
+        store.requests()
+
+        load([shape, record("people", id=2), state(people=2)], **where)
+
+        asked = store.requests()
+    assert len(asked) <= 130
+    assert sum(request.endswith("/_delta_log/") for request in asked) <= 2

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import tenacity
-from deltalake import CommitProperties, Schema, Transaction
+from deltalake import CommitProperties, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from singerkit.errors import SafetyStopError, StoreError
@@ -38,6 +38,7 @@ T = TypeVar("T")
 
 MAX_TRIES = 40  # eight writers on one table need about ten
 MAX_PAUSE_S = 2.0
+TIDY_EVERY = 10  # commits, behind which log entries that are too old are looked for
 
 
 class _LostRaceError(Exception):
@@ -210,7 +211,8 @@ class Committer:
         self, snapshot: Snapshot, change: Change, schema: pa.Schema, noted: Mapping[str, int], facts: Mapping[str, Any]
     ) -> int:
         transactions = [Transaction(name, number) for name, number in noted.items()]
-        transactions.append(Transaction(APP_ID, snapshot.transaction + 1))
+        transaction = self.table.transaction(snapshot) + 1
+        transactions.append(Transaction(APP_ID, transaction))
         adds = [add_action(file, new=not change.moves) for file in change.adds]
         removes = [] if change.replaces else [remove_action(file, new=not change.moves) for file in change.removes]
         try:
@@ -220,9 +222,11 @@ class Committer:
                 schema=Schema.from_arrow(schema),
                 partition_by=list(snapshot.partition_by),
                 commit_properties=_properties(transactions, facts),
+                post_commithook_properties=_afterwards(snapshot.version + 1),
             )
         except (DeltaError, OSError) as error:
             return self._landed_anyway(snapshot, facts, error)
+        self.table.committed(snapshot.version + 1, transaction)
         return snapshot.version + 1
 
     def _landed_anyway(self, snapshot: Snapshot, facts: Mapping[str, Any], error: DeltaError | OSError) -> int:
@@ -243,6 +247,11 @@ class Committer:
 
 def _properties(transactions: list[Transaction], facts: Mapping[str, Any]) -> CommitProperties:
     return CommitProperties(custom_metadata=dict(facts), max_commit_retries=ONE_TRY, app_transactions=transactions)
+
+
+def _afterwards(version: int) -> PostCommitHookProperties:
+    """Return what delta-rs does behind a commit: to look for old entries it lists the whole log."""
+    return PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=version % TIDY_EVERY == 0)
 
 
 def check(change: Change, snapshot: Snapshot) -> None:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ONE_TRY = 0  # delta-rs's own retry commits an insert beside a foreign one: a key doubles
 
 
+REMOTE = {"delta.checkpointInterval": "10"}
+"""Properties of a new table in an object store: opening it asks for each entry behind the last checkpoint, twice."""
+
 SnapshotOrNone = TypeVar("SnapshotOrNone", Snapshot, Snapshot | None)
 
 
@@ -38,6 +41,8 @@ class Table:
         self.wanted = wanted or Wanted()
         self._delta: DeltaTable | None = None
         self._opened_with: dict[str, str] = {}
+        self._committed = (-1, -1)
+        """The version of our newest commit, and its transaction."""
 
     def snapshot(self) -> Snapshot | None:
         """Return the newest version of the table, or None where there is no table."""
@@ -50,6 +55,15 @@ class Table:
         except TableNotFoundError:
             self._delta = None
         return None if self._delta is None else Snapshot(self._delta)
+
+    def transaction(self, snapshot: Snapshot) -> int:
+        """Return the newest transaction of this loader; behind a commit of ours nothing is read for it."""
+        version, transaction = self._committed
+        return transaction if version == snapshot.version else snapshot.transaction
+
+    def committed(self, version: int, transaction: int) -> None:
+        """Note a commit of ours."""
+        self._committed = version, transaction
 
     @property
     def partitioning(self) -> Partitioning:
@@ -67,7 +81,7 @@ class Table:
                 schema=Schema.from_arrow(chosen.schema(schema)),
                 partition_by=list(chosen.columns),
                 name=self.stream,
-                configuration=self.wanted.properties,
+                configuration=self.wanted.properties | ({} if self.store.root else REMOTE),
                 raise_if_key_not_exists=False,  # a property of ours is not one that delta-rs knows
                 storage_options=self.store.options,
             )
@@ -131,7 +145,7 @@ class Table:
     def _refuse_empty_entry(self, delta: DeltaTable) -> None:
         """Stop behind a log entry that a power cut left without content: to delta-rs it is a commit of nothing."""
         entry = f"_delta_log/{delta.version():020}.json"
-        if self.store.size(entry) == 0:
+        if self.store.root and self.store.size(entry) == 0:
             raise StoreError(
                 "the newest entry of the table's log is empty: what was committed there is lost",
                 remedy="remove the entry, and let the source send again what came since the one before",
