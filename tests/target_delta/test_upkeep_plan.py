@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,3 +152,32 @@ def test_templates_of_paths(load: Load, piped: Planned, tmp_path: Path) -> None:
     assert (row["action"], row["updated"], row["inserted"]) == ("upsert", 1, 1)
     config.write_text('{"table_path": "x"}')
     assert piped([PEOPLE, LOG], "--config", str(config), "plan", code=2) == []
+
+
+BY_CONTRACT: list[tuple[dict[str, str], dict[str, Any]]] = [
+    ({}, {"action": "nothing"}),
+    ({"types": "evolve"}, {"columns": ["x int64 -> double"], "inserted": 1, "updated": 1, "rewritten_files": 2}),
+    ({"types": "variant"}, {"columns": ["x__text"], "inserted": 1, "updated": 1, "rewritten_files": 1}),
+    ({"types": "discard_row"}, {"columns": [], "inserted": 0, "updated": 1, "rewritten_files": 1}),
+]
+"""What the contract says, and what would become of a double that an integer column does not take."""
+
+
+@pytest.mark.parametrize(("contract", "says"), BY_CONTRACT, ids=["freeze", "evolve", "variant", "discard_row"])
+def test_plan_by_the_contract(
+    contract: dict[str, str], says: dict[str, Any], piped: Planned, load: Load, warehouse: Path, tmp_path: Path
+) -> None:
+    """The contract decides as in the run: a table that is written again for a wider type counts with all its files."""
+    numbers = schema("t", ["id"], id="integer", x="integer")
+    for number in (1, 2):
+        load([numbers, record("t", id=number, x=1)])
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"path": str(warehouse), "schema_contract": contract}))
+    doubles = schema("t", ["id"], id="integer", x="number")
+
+    rows = [doubles, record("t", id=1, x=2.0), record("t", id=9, x=0.5)]
+    [row, *aside] = piped(rows, "plan", "--config", str(config), code=0 if contract else 4)
+
+    assert {name: row.get(name) for name in says} == says
+    assert ("problem" in row) == (not contract)
+    assert [one["stream"] for one in aside] == (["t__quarantine"] if contract.get("types") == "discard_row" else [])

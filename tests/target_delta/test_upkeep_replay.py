@@ -108,3 +108,23 @@ def test_nothing_to_replay(stream: str, load: Load, verb: Verb, catalog: Callabl
     load([OLD, record("t", id=1, x=1)])
 
     assert verb("replay", stream, "--catalog", catalog(OLD), code=2) == []
+
+
+@pytest.mark.slow
+def test_rows_that_the_contract_put_aside(
+    load: Load, rows: Rows, verb: Verb, catalog: Callable[..., str], tmp_path: Path, warehouse: Path
+) -> None:
+    """Under the same contract they stay; under another they come into the table, as its columns take them."""
+    texts = schema("t", ["id"], id="integer", x="string")
+    load([OLD, record("t", id=1, x=1)])
+    load([texts, record("t", id=2, x="two"), record("t", id=3, x=None)], schema_contract={"types": "discard_row"})
+
+    def replayed(types: str) -> list[dict[str, Any]]:
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps({"path": str(warehouse), "schema_contract": {"types": types}}))
+        return verb("replay", "t", "--catalog", catalog(texts), "--config", str(config))
+
+    assert replayed("discard_row") == [{"stream": "t", "quarantined": 1, "loaded": 0, "older": 0, "invalid": 1}]
+    assert replayed("variant") == [{"stream": "t", "quarantined": 1, "loaded": 1, "older": 0, "invalid": 0}]
+    assert rows("t") == [{"id": number, "x": x, "x__text": text} for number, x, text in
+                         ((1, 1, None), (2, None, "two"), (3, None, None))]  # fmt: skip

@@ -22,7 +22,6 @@ from target_delta.history import ROWS, entries
 from target_delta.metadata import DELETED_AT
 from target_delta.omitted import COLUMN as OMITTED
 from target_delta.omitted import masks_of
-from target_delta.partition import COLUMN
 from target_delta.plan import Change
 from target_delta.remembered import Remember, Side, lost
 from target_delta.scan import read
@@ -101,7 +100,7 @@ class Past:
             changes.append(self._commit(piece, now, None if following else now.version))  # 3
             piece = following
         if not changes:
-            self._commit(Seen(columns(self._columns(now)).empty_table()), now, now.version)
+            self._commit(Seen(columns(now.columns).empty_table()), now, now.version)
         self._noted, self._files = [], (now.version, now.files)
         adds = [file for change in changes for file in change.adds]
         inserted, updated = (sum(getattr(change, name) for change in changes) for name in ("inserted", "updated"))
@@ -120,7 +119,7 @@ class Past:
 
     def _compared(self, now: Snapshot, upto: int | None, time: datetime, made: Sequence[Entry]) -> Iterator[Seen]:
         """Yield what the table has and had not, or all that it has, and the keys that it has no more."""
-        schema, then = self._columns(now), self._then(upto)
+        schema, then = now.columns, self._then(upto)
         known = {file.path for file in then or ()}
         came = [file for file in now.files if file.path not in known]
         for file in came:
@@ -167,7 +166,7 @@ class Past:
     def _commit(self, seen: Seen, now: Snapshot, followed: int | None) -> Change:
         """Commit what was seen, with the columns of the table, which the history has or gets."""
         past = self.committer.table.snapshot()
-        table, contract = columns(self._columns(now)), self.committer.contract
+        table, contract = columns(now.columns), self.committer.contract
         came = pa.schema([one for one in table if one.name in seen.rows.column_names])
         shape = contract.shape(None if past is None else past.schema, came)
         batches = [shape.fitted(conform(batch, came), {}).rows for batch in seen.rows.to_batches()]
@@ -199,10 +198,6 @@ class Past:
     def _is_noted(self, entry: Entry) -> bool:
         """Return whether all that a commit changed is among the rows that were noted."""
         return self.time is not None and entry.run == self.committer.run and not entry.full_load and not entry.upkeep
-
-    def _columns(self, now: Snapshot) -> pa.Schema:
-        """Return the columns of the table without the one that is made for its partitions."""
-        return pa.schema([one for one in now.schema if one.name != COLUMN or not now.partitioning.is_derived])
 
     def _refuse_foreign(self, now: Snapshot) -> None:
         if now.is_foreign:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from target_delta.ledger import State
     from target_delta.mapping import Mapping as StreamMaps
     from target_delta.run import Run
+    from target_delta.schema import StreamSchema
 
 LOOK_S = 0.5  # how often the ages of the batches are looked at
 CALM_S = 5.0  # between two commits of a stream that a pause of the input causes
@@ -137,7 +138,11 @@ class Router:
             if name in self.streams:
                 self.streams[name].take_schema(schema)
             else:
-                self.streams[name] = Stream(self.run, schema, source)
+                self.streams[name] = self.opened(schema, source)
+
+    def opened(self, schema: StreamSchema, source: str) -> Stream:
+        """Return a stream whose first SCHEMA has come."""
+        return Stream(self.run, schema, source)
 
     def _refuse_name(self, name: str) -> None:
         """Stop where a tap's stream has the name of one that is made here."""

@@ -79,6 +79,12 @@ class Snapshot:
         return [field.name for field in self.delta.schema().fields if _GENERATED in field.metadata]
 
     @property
+    def columns(self) -> pa.Schema:
+        """The columns without the one that is made here for the partitions."""
+        made = set(self.partition_by) if self.partitioning.is_derived else set()
+        return pa.schema([field for field in self.schema if field.name not in made])
+
+    @property
     def transaction(self) -> int:
         """The newest transaction version of this loader in this snapshot; -1 before the first."""
         found = self.delta.transaction_version(APP_ID)

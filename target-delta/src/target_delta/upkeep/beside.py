@@ -16,14 +16,22 @@ import msgspec
 from target_delta.batches import ASKED
 from target_delta.lines import Other, pieces
 from target_delta.partition_choice import wanted
+from target_delta.router import Router
 from target_delta.source import blocks
+from target_delta.table import Table
 from target_delta.target import TargetDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
 
     from target_delta.partitioning import Wanted
+    from target_delta.schema import StreamSchema
     from target_delta.settings import LoadMethod
+    from target_delta.stream import Stream
+
+    ColumnsOf = Callable[[str], pa.Schema | None]
 
 _OF_THE_RUN = ("report_file", "hard_delete", "table_path", "history")
 """Settings that speak of the run or of the table, not of what came."""
@@ -56,13 +64,33 @@ class _Quiet(TargetDelta):
         """Say nothing: nothing is durable where the tap would go on from."""
 
 
+class _Seeded(Router):
+    """Finds tables with the columns that the real ones have, and without a row."""
+
+    columns_of: ColumnsOf
+
+    def opened(self, schema: StreamSchema, source: str) -> Stream:
+        """Return a stream whose table has the columns that decide what becomes of single rows."""
+        name, chosen = schema.stream, self.run.settings
+        table = Table(self.run.store_of(name), name, wanted(schema, chosen.partitioning_of(name)))
+        columns = self.columns_of(name) if chosen.contract_of(name).looks else None
+        if columns is not None and set(table.partitioning.keys) <= set(columns.names):
+            table.create(columns)
+        return super().opened(schema, source)
+
+
 @contextmanager
-def loaded(source: IO[Any], config: Mapping[str, Any]) -> Iterator[Beside]:
-    """Load the input by the settings into a temporary folder, until the end of the block."""
+def loaded(source: IO[Any], config: Mapping[str, Any], columns_of: ColumnsOf = lambda _: None) -> Iterator[Beside]:
+    """Load the input by the settings into a temporary folder, until the end of the block.
+
+    `columns_of` says which columns the table of a stream has, where there is one.
+    """
     with tempfile.TemporaryDirectory(prefix="target-delta-") as folder:
         own = {name: value for name, value in config.items() if name not in _OF_THE_RUN}
         target = _Quiet(config={**own, "path": folder, "compact_files": 0}, validate_config=True)
-        router = target.router()
+        plain = target.router()
+        router = _Seeded(plain.run, plain.maps, plain.emit)
+        router.columns_of = columns_of
         schemas: dict[str, bytes] = {}
         try:
             for block in blocks(source):

@@ -7,22 +7,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-
 from singerkit.errors import SingerkitError
 from target_delta.keys import last_per_key
 from target_delta.names import Folders, folder_address, table_address
-from target_delta.partition import COLUMN
 from target_delta.scan import read
-from target_delta.schema import evolve
 from target_delta.store import Store
 from target_delta.table import Table, added_columns
 from target_delta.upkeep.known import Known
 from target_delta.wall import store_errors
+from target_delta.widening import is_rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import pyarrow as pa
+
+    from target_delta.contract import Contract
     from target_delta.settings import Settings
     from target_delta.snapshot import LiveFile, Snapshot
     from target_delta.upkeep.beside import Beside, Coming
@@ -32,6 +32,17 @@ COLUMNS = (
     *("stream", "action", "rows", "inserted", "updated", "columns", "partitions", "files", "bytes"),
     *("rewritten_files", "rewritten_bytes", "problem"),
 )
+
+
+def columns_of(chosen: Settings, stream: str) -> pa.Schema | None:
+    """Return the columns of a stream's table, where the contract looks at each row for them, or None."""
+    contract = chosen.contract_of(stream)
+    if contract.misfits is None and not contract.discards_rows:
+        return None
+    store = Store(folder_address(chosen.path, chosen.folder_of(stream)), chosen.storage_options)
+    with store_errors(stream, store.uri):
+        now = Table(store, stream).snapshot()
+    return None if now is None else now.columns
 
 
 def preview(chosen: Settings, beside: Beside) -> Iterator[Row]:
@@ -55,32 +66,39 @@ def preview(chosen: Settings, beside: Beside) -> Iterator[Row]:
                     "bytes": sum(file.size for file in came.files),
                 }
                 try:
-                    row |= _effect(Table(store, coming.stream, coming.wanted), came, coming, beside)
+                    table = Table(store, coming.stream, coming.wanted)
+                    row |= _effect(table, came, coming, beside, chosen.contract_of(coming.stream))
                 except SingerkitError as error:
                     row["problem"] = str(error)
         yield row
 
 
-def _effect(table: Table, came: Snapshot, coming: Coming, beside: Beside) -> Row:
-    now, schema = table.snapshot(), _columns(came)
+def _effect(table: Table, came: Snapshot, coming: Coming, beside: Beside, contract: Contract) -> Row:
+    now, schema = table.snapshot(), came.columns
     rows = sum(file.rows or 0 for file in came.files)
     if now is None:
+        contract.new_table(coming.stream)
         columns = [f"{field.name} {field.type}" for field in schema]
         return {"action": "create", "inserted": rows, "columns": columns, "partitions": str(came.partitioning)}
-    columns = [*added_columns(now.schema, schema)]
     if came.full_load is not None:
+        columns = [*added_columns(now.schema, contract.of_load(now.schema, schema))]
         return {"action": "replace", "inserted": rows, "columns": columns, **_rewritten(now.files)}
-    evolve(now.schema, schema)  # says what does not fit
+    becomes = contract.evolved(now.schema, contract.shape(now.schema, schema).columns)  # says what does not fit
+    columns = [*added_columns(now.schema, becomes)]
+    widened = is_rewrite(now.schema, becomes)
+    row: Row = {"columns": [*columns, *(_changed(now.schema, becomes) if widened else ())]}
     if coming.method != "upsert":
-        return {"action": "append", "inserted": rows, "columns": columns}
-    ours = Store(table_address(beside.path, coming.stream), {})
-    return {"action": "upsert", "columns": columns, **_upsert(table.store, now, coming, ours, came.files)}
+        row |= {"action": "append", "inserted": rows}
+    else:
+        ours = Store(table_address(beside.path, coming.stream), {})
+        row |= {"action": "upsert", **_upsert(table.store, now, coming, ours, came.files)}
+    return {**row, **(_rewritten(now.files) if widened else {})}
 
 
-def _columns(came: Snapshot) -> pa.Schema:
-    """Return the columns of the rows, without the one by which they were partitioned beside."""
-    made = [COLUMN] if came.partitioning.is_derived else []
-    return pa.schema([field for field in came.schema if field.name not in made])
+def _changed(before: pa.Schema, after: pa.Schema) -> list[str]:
+    """Return the columns that get another type, for which every file is written again."""
+    pairs = [(field, after.field(field.name)) for field in before]
+    return [f"{new.name} {old.type} -> {new.type}" for old, new in pairs if not old.type.equals(new.type)]
 
 
 def _upsert(theirs: Store, now: Snapshot, coming: Coming, ours: Store, files: Sequence[LiveFile]) -> Row:

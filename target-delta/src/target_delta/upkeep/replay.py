@@ -69,7 +69,8 @@ def replay(table: Found, aside: Found, message: Mapping[str, Any], way: Way) -> 
     """
     lines = io.BytesIO(b"".join(_lines(aside, message)))
     config = {name: value for name, value in way.config.items() if not name.startswith(_SHAPES)}
-    with loaded(lines, {**config, "on_invalid_record": "quarantine", "load_method": None}) as beside:  # 1
+    config |= {"on_invalid_record": "quarantine", "load_method": None}
+    with loaded(lines, config, {table.stream: table.snapshot.columns}.get) as beside:  # 1
         came = _snapshot(beside.path, table.stream)
         rows = sum(file.rows or 0 for file in came.files) if came else 0
         new = _load(table, came, beside.path, tuple(message["key_properties"]), way) if came else 0  # 2
@@ -113,8 +114,7 @@ def _record(text: bytes) -> bytes | None:
 def _load(table: Found, came: Snapshot, path: str, keys: tuple[str, ...], way: Way) -> int:
     committer, layout = table.committer(), way.layout
     committer.contract = way.contract
-    made = {*came.partition_by} if came.partitioning.is_derived else set()
-    columns = pa.schema([field for field in came.schema if field.name not in made])
+    columns = came.columns
     now = committer.ready(columns)
     committer.keys = keys
     loader = Upserter(committer, columns, keys, layout) if keys else Appender(committer, columns, layout)

@@ -151,7 +151,8 @@ def plan(chosen: Settings, *, as_json: bool) -> None:
     from target_delta.upkeep import preview as room
     from target_delta.upkeep.beside import loaded
 
-    with loaded(sys.stdin.buffer, click.get_current_context().meta[_CONFIG]) as beside:
+    config = click.get_current_context().meta[_CONFIG]
+    with loaded(sys.stdin.buffer, config, functools.partial(room.columns_of, chosen)) as beside:
         rows = [*room.preview(chosen, beside)]
     _show(rows, room.COLUMNS, as_json=as_json)
     if bad := [row["stream"] for row in rows if row.get("problem")]:
