@@ -33,6 +33,7 @@ class Covered:
             self.held = {
                 name: (read(mark, low, stream), read(mark, high, stream)) for name, (low, high) in held.items()
             }
+        self.before = dict(self.held)  # what a cut run left: this run's own walk passes over nothing
         self.again_from = now - timedelta(seconds=mark.lookback_s) if mark and mark.lookback_s else None
         self.family: str | None = None
         self.first: Any = None
@@ -41,7 +42,7 @@ class Covered:
 
     def holds(self, context: Context) -> bool:
         """Return whether a parent's children were written before the run was cut, and it has not moved since."""
-        between, value = self.held.get(context.family), context.changed
+        between, value = self.before.get(context.family), context.changed
         if between is None or value is None or not between[0] < value < between[1]:
             return False
         return self.again_from is None or not isinstance(value, datetime) or value < self.again_from
