@@ -40,7 +40,8 @@ class _Crew(Generic[T]):
 
     def __init__(self, size: int, weigh: Callable[[T], tuple[int, int]]) -> None:
         self.size, self.weigh = size, weigh
-        self.changed = threading.Condition()
+        self.lock = threading.Lock()  # one for all, and a condition for each who waits: a page wakes nobody in vain
+        self.read_on, self.room, self.work = (threading.Condition(self.lock) for _ in range(3))
         self.lanes: deque[_Lane[T]] = deque()
         self.unbegun: deque[_Lane[T]] = deque()
         self.rows = self.bytes = 0
@@ -49,12 +50,12 @@ class _Crew(Generic[T]):
 
     def wants(self) -> bool:
         """Return whether another lane is of use: threads find one when they come to the end of theirs."""
-        with self.changed:
+        with self.lock:
             return not self.lanes or (len(self.unbegun) < self.size and self._has_room())
 
     def give(self, lane: _Lane[T]) -> None:
         """Add a lane behind the others."""
-        with self.changed:
+        with self.lock:
             self.lanes.append(lane)
             if lane.ended:
                 return
@@ -62,37 +63,37 @@ class _Crew(Generic[T]):
             if self.idle < len(self.unbegun) and self.threads < self.size:
                 self.threads += 1
                 threading.Thread(target=self._run, daemon=True, name="singerkit-walk").start()
-            self.changed.notify_all()
+            self.work.notify()
 
     def read(self, look: Callable[[], None], more: Callable[[], None]) -> Iterator[T]:
         """Yield the pages of the first lane as they come, and give up that lane; raise the error that it ended in."""
         lane = self.lanes[0]
         while True:
             more()
-            with self.changed:
+            with self.lock:
                 if self.closed:  # the pages are not all here: an end would look like the walk's own
                     raise RuntimeError("a dropped walk was read on")
                 if lane.pages:
-                    page, rows, size = lane.pages.popleft()
-                    self._hold(-rows, -size)
+                    page = self._taken(lane)
                 elif lane.ended:
                     break
                 else:
                     look()
-                    self.changed.wait(_LOOK_S)
+                    self.read_on.wait(_LOOK_S)
                     continue
             yield page
         if lane.error is not None:
             raise lane.error
-        with self.changed:
+        with self.lock:
             self.lanes.popleft()
-            self.changed.notify_all()
+            self.room.notify_all()
 
     def close(self) -> None:
         """Tell the threads that nobody reads on."""
-        with self.changed:
+        with self.lock:
             self.closed = True
-            self.changed.notify_all()
+            for waiting in (self.read_on, self.room, self.work):
+                waiting.notify_all()
 
     def _run(self) -> None:
         while (lane := self._next()) is not None:
@@ -102,14 +103,14 @@ class _Crew(Generic[T]):
                         return
             except BaseException as error:  # noqa: BLE001  # it is raised again where the pages are read
                 lane.error = error
-            with self.changed:
+            with self.lock:
                 lane.ended = True
-                self.changed.notify_all()
+                self.read_on.notify()
 
     def _next(self) -> _Lane[T] | None:
-        with self.changed:
+        with self.lock:
             self.idle += 1
-            self.changed.wait_for(lambda: bool(self.unbegun) or self.closed)
+            self.work.wait_for(lambda: bool(self.unbegun) or self.closed)
             self.idle -= 1
             return None if self.closed else self.unbegun.popleft()
 
@@ -117,15 +118,19 @@ class _Crew(Generic[T]):
         """Let a page wait for its reader; return, once there is room for the next, whether it is wanted."""
         rows, size = self.weigh(page)
         rows = max(rows, 1)  # a page without rows is a page
-        with self.changed:
+        with self.lock:
             lane.pages.append((page, rows, size))
-            self._hold(rows, size)
-            self.changed.wait_for(lambda: self.closed or self._has_room() or self._is_due(lane))
+            self.rows, self.bytes = self.rows + rows, self.bytes + size
+            if lane is self.lanes[0]:
+                self.read_on.notify()
+            self.room.wait_for(lambda: self.closed or self._has_room() or self._is_due(lane))
             return not self.closed
 
-    def _hold(self, rows: int, size: int) -> None:
-        self.rows, self.bytes = self.rows + rows, self.bytes + size
-        self.changed.notify_all()
+    def _taken(self, lane: _Lane[T]) -> T:
+        page, rows, size = lane.pages.popleft()
+        self.rows, self.bytes = self.rows - rows, self.bytes - size
+        self.room.notify_all()
+        return page
 
     def _has_room(self) -> bool:
         return self.rows < ROWS_AHEAD and self.bytes < BYTES_AHEAD
