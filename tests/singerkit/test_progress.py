@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from singerkit.show.progress import DRAW_EVERY_S, LOG_EVERY_S, Progress, Reached, duration, size
+from tests.terminal import terminal
 
 LINES = [
     (Reached("orders", 1234567, 210_000_000, 100), "orders  1,234,567 rows  210 MB  12,346 rows/s"),
@@ -66,6 +67,19 @@ def test_terminal_gets_one_line_over_and_over() -> None:
 
     clear = "\r\x1b[2K"
     assert terminal.getvalue() == f"{clear}a  2 rows  10 rows/s{clear}{clear}a  5 rows  10 rows/s{clear}"
+
+
+@pytest.mark.parametrize(("columns", "longest"), [(20, 19), (0, 60)])
+def test_the_line_fits_the_terminal(columns: int, longest: int) -> None:
+    """As wide as the terminal is; one that does not know its width has eighty columns."""
+    clock = Clock()
+    with terminal(columns) as screen:
+        progress = Progress(lambda seconds: Reached("x" * 58, 2, 0, 1), terminal=screen.stream, clock=clock)
+        clock.now += DRAW_EVERY_S
+        progress.tick()
+
+    assert screen.text().startswith(f"\r\x1b[2K{'x' * 58}  2 rows  2 rows/s"[: 5 + longest])
+    assert len(screen.text()) == 5 + (19 if columns else 58 + len("  2 rows  2 rows/s"))
 
 
 def test_log_gets_a_line_every_half_minute(caplog: pytest.LogCaptureFixture) -> None:

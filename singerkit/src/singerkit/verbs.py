@@ -6,6 +6,7 @@ Takes a plugin's command and its verbs; gives one command that has both. Refuses
 from __future__ import annotations
 
 import copy
+import functools
 import logging
 import os
 from dataclasses import dataclass, field
@@ -95,7 +96,9 @@ def words_of(verbs: Mapping[str, click.Command]) -> Iterator[tuple[tuple[str, ..
 
 
 def given(context: click.Context, plugin: type[Any]) -> Given:
-    """Return what the command line says from its first word on; a later file overrides an earlier one by names."""
+    """Return what the command line says from its first word on; a later file goes first by names, in groups too."""
+    from singerkit.shell import merged
+
     chain = [context]
     while chain[0].parent is not None:
         chain.insert(0, chain[0].parent)
@@ -104,7 +107,7 @@ def given(context: click.Context, plugin: type[Any]) -> Given:
     catalogs = [at.params["catalog"] for at in chain if at.params.get("catalog") is not None]
     return Given(
         plugin,
-        config={name: value for one in configs for name, value in one.config.items()},
+        config=functools.reduce(merged, (one.config for one in configs), {}),
         parse_env=not configs or any(one.parse_env for one in configs),
         catalog=_content(catalogs[-1]) if catalogs else None,
     )

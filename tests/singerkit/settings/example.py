@@ -48,6 +48,7 @@ class Settings:
     size: Annotated[Literal[1, 5, 10] | None, Select("Size", "How many.", labels={1: "one"})] = None
     mode: Annotated[Literal["fast", "exact"], Select("Mode", "How.")] = "fast"
     streams: Annotated[tuple[str, ...], Input("Streams", "Globs.")] = ()
+    sizes: Annotated[tuple[int, ...], Input("Sizes", "Numbers.")] = ()
     nested: Annotated[Literal["a", "b"] | Mapping[str, Literal["a", "b"]] | None, Input("Nested", "By stream.")] = None
     extra: Annotated[Mapping[str, Any] | None, Input("Extra", "Words for others.", secret=True)] = None
     folder: Annotated[Path | None, Input("Folder", "Where to.")] = None

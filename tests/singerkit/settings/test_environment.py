@@ -28,7 +28,9 @@ CASES: list[tuple[dict[str, str], dict[str, Any]]] = [
         {"TAP_ACME_HISTORY": '{"enabled": true, "days": 1}', "TAP_ACME_HISTORY_DAYS": "3"},
         {"history": {"enabled": True, "days": "3"}},
     ),
-    ({"TAP_ACME_HISTORY": "[1]", "TAP_ACME_HISTORY_DAYS": "3"}, {"history": {"days": "3"}}),
+    ({"TAP_ACME_HISTORY": "", "TAP_ACME_HISTORY_DAYS": "3"}, {"history": {"days": "3"}}),
+    ({"TAP_ACME_HISTORY": "[1]", "TAP_ACME_HISTORY_DAYS": "3"}, {"history": "[1]"}),
+    ({"TAP_ACME_HISTORY": '{"enabled', "TAP_ACME_HISTORY_DAYS": "3"}, {"history": '{"enabled'}),
     (
         {"TAP_ACME_AUTH_METHOD": "token", "TAP_ACME_AUTH_TOKEN": "canary"},
         {"auth": {"method": "token", "token": "canary"}},
@@ -38,7 +40,10 @@ CASES: list[tuple[dict[str, str], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("environment", "config"), CASES)
 def test_variables_become_a_configuration(environment: dict[str, str], config: dict[str, Any]) -> None:
-    """What is set is there as the text that it is; a part of an object goes before the object as JSON."""
+    """What is set is there as the text that it is; a part of an object goes before the object as JSON.
+
+    What should be such an object and is none stays as it is, to be refused where all settings are read.
+    """
     assert from_environment("tap-acme", SCHEMA, environment) == config
 
 

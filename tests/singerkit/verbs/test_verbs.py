@@ -65,19 +65,29 @@ def command() -> click.Command:
 
 @pytest.fixture
 def files(tmp_path: Path) -> Mapping[str, str]:
-    contents: dict[str, Any] = {"a": {"host": "a", "port": 2}, "b": {"host": "b"}, "catalog": {"streams": []}}
+    contents: dict[str, Any] = {"a": A, "b": B, "c": C, "d": D, "catalog": {"streams": []}}
     for name, content in contents.items():
         (tmp_path / name).write_text(json.dumps(content))
     return {name: str(tmp_path / name) for name in contents}
 
 
 A, B = {"host": "a", "port": 2}, {"host": "b"}
+C, D = {"group": {"x": 1, "y": {"z": 1}}}, {"group": {"y": {"w": 2}}}
+BOTH = {"group": {"x": 1, "y": {"z": 1, "w": 2}}}
 CASES: dict[str, tuple[list[str], Mapping[str, Any]]] = {
     "nothing": (["told"], {"config": {}, "env": True, "catalog": None}),
     "before": (["--config", "{a}", "told"], {"config": A, "env": False, "catalog": None}),
     "after": (["told", "--config", "{a}"], {"config": A, "env": False, "catalog": None}),
     "both": (["--config", "{a}", "told", "--config", "{b}"], {"config": A | B, "env": False, "catalog": None}),
     "several": (["told", "--config", "{b}", "--config", "{a}"], {"config": B | A, "env": False, "catalog": None}),
+    "inside of groups": (
+        ["told", "--config", "{c}", "--config", "{d}"],
+        {"config": BOTH, "env": False, "catalog": None},
+    ),
+    "groups before and after": (
+        ["--config", "{c}", "told", "--config", "{d}"],
+        {"config": BOTH, "env": False, "catalog": None},
+    ),
     "environment": (["told", "--config", "ENV", "--config", "{a}"], {"config": A, "env": True, "catalog": None}),
     "environment before": (["--config", "ENV", "told"], {"config": {}, "env": True, "catalog": None}),
     "catalog before": (["--catalog", "{catalog}", "told"], {"config": {}, "env": True, "catalog": {"streams": []}}),

@@ -31,16 +31,17 @@ def _object(prefix: str, properties: Mapping[str, Any], environment: Mapping[str
         said: Any = environment.get(variable(prefix, name))
         inner = {key: one for branch in branches(prop) for key, one in branch.get("properties", {}).items()}
         if inner and (parts := _object(variable(prefix, name), inner, environment)):
-            said = {**_whole(said), **parts}
+            whole = _whole(said)
+            said = said if whole is None else {**whole, **parts}
         if said is not None:
             found[name] = said
     return found
 
 
-def _whole(said: str | None) -> dict[str, Any]:
-    """Return an object that is written as JSON, as far as it is one; its parts may be written beside it."""
+def _whole(said: str | None) -> dict[str, Any] | None:
+    """Return an object that is written as JSON, beside which its parts may be written, or None where it is none."""
     try:
-        whole = json.loads(said or "{}")
+        whole = json.loads((said or "").strip() or "{}")
     except ValueError:
-        return {}
-    return whole if isinstance(whole, dict) else {}
+        return None
+    return whole if isinstance(whole, dict) else None

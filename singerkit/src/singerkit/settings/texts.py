@@ -16,11 +16,14 @@ if TYPE_CHECKING:
 _WORDS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
 _INTEGER = re.compile(r"[+-]?\d{1,30}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.IGNORECASE)
+_KEY = "-----BEGIN"
 _KEPT_AS_WRITTEN = frozenset({"textarea"})
 
 
 def typed(value: Any, prop: Mapping[str, Any]) -> Any:
     """Return what a text stands for under this schema; an empty one is a setting that was not given."""
+    if isinstance(value, list):
+        return [part if part == "" else typed(part, prop.get("items", {})) for part in value]
     if not isinstance(value, str):
         return value
     if not value.strip():
@@ -31,7 +34,7 @@ def typed(value: Any, prop: Mapping[str, Any]) -> Any:
     for kind in types:
         meant = _READERS[kind](value.strip()) if kind in _READERS else None
         if meant is not None:
-            return meant
+            return typed(meant, prop)
     return _trimmed(value, prop)
 
 
@@ -44,6 +47,8 @@ def _types(prop: Mapping[str, Any]) -> list[str]:
 
 def _trimmed(value: str, prop: Mapping[str, Any]) -> str:
     """Return a text without what slips in when it is copied: of a secret or a long text, only the end of its line."""
+    if value.startswith(_KEY) and "\n" not in value.strip():
+        value = value.replace("\\n", "\n")  # a key on one line, as variables often hold it
     if prop.get("secret") or prop.get("x-kind") in _KEPT_AS_WRITTEN:
         return value.strip("\r\n")
     return value.strip()
@@ -53,7 +58,7 @@ def _list(text: str) -> list[Any] | None:
     if text.startswith("["):
         found = _json(text)
         return found if isinstance(found, list) else None
-    return [part.strip() for part in text.split(",")]
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _object(text: str) -> dict[str, Any] | None:

@@ -154,9 +154,10 @@ def duration(seconds: float) -> str:
 
 def _width(terminal: TextIO) -> int:
     try:
-        return os.get_terminal_size(terminal.fileno()).columns
+        columns = os.get_terminal_size(terminal.fileno()).columns
     except (OSError, ValueError):
-        return shutil.get_terminal_size().columns
+        columns = 0
+    return columns or shutil.get_terminal_size().columns  # some terminals of machines do not know their width
 
 
 def _is_pipe(stream: TextIO) -> bool:
