@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from singerkit.errors import SettingsError
 from tap_postgres.cdc import lsn, position
 from tap_postgres.cdc.confirmation import newest_state
-from tap_postgres.cdc.facts import Attribute, CapturedTable
+from tap_postgres.cdc.facts import Attribute, CapturedTable, Published
 from tap_postgres.cdc.literals import NestedArrayError, elements
-from tap_postgres.cdc.position import Position, must_reload, shape_of, stored
+from tap_postgres.cdc.position import Identity, Position, must_reload, parted, shape_of, stored
 
 ARRAYS = [
     ("{}", []),
@@ -63,9 +63,10 @@ def column(number: int, name: str, type_oid: int = 23, typmod: int = -1, *, fill
 
 
 TABLE = CapturedTable(
-    16384, "public", "t", "r", "p", "d", 16384, ("id",), (), (column(1, "id", filled=True), column(2, "v"))
+    16384, "public", "t", "r", "p", "d", 16384, ("id",), (("id",),), (), (column(1, "id", filled=True), column(2, "v"))
 )
 NUMERIC = 1700
+SERVER = Identity("1", 1)
 ALTERED = [
     pytest.param({}, "", id="nothing"),
     pytest.param({"columns": TABLE.columns[:1]}, "", id="a column less"),
@@ -81,6 +82,9 @@ ALTERED = [
     pytest.param({"columns": (TABLE.columns[0], column(2, "v", 20))}, "column v has another type", id="another type"),
     pytest.param({"columns": (TABLE.columns[0], column(2, "v", typmod=9))}, "", id="a longer varchar"),
     pytest.param({"oid": 7}, "the table was made anew", id="dropped and made again"),
+    pytest.param(
+        {"columns": (TABLE.columns[0], column(3, "v"))}, "column v was dropped and made anew", id="a column made again"
+    ),
 ]
 
 
@@ -101,9 +105,49 @@ def test_a_wider_numeric_is_read_again() -> None:
     assert must_reload(shape_of(old), replace(TABLE, columns=(column(1, "n", NUMERIC, 20),)))
 
 
+@pytest.mark.parametrize(
+    ("published", "again"),
+    [(Published(None, None, 7), False), (Published(None, None, 8), True), (Published(None, "(id > 1)", 7), True)],
+    ids=["the same", "left and came back", "another row filter"],
+)
+def test_a_table_that_was_published_otherwise_is_read_again(published: Published, again: bool) -> None:
+    """What was written while a table was out of the publication, or of its filter, is not in the log."""
+    shape = shape_of(TABLE, Published(None, None, 7))
+
+    assert bool(must_reload(shape, TABLE, published)) is again
+    assert not must_reload(shape_of(TABLE), TABLE, published)
+
+
+def test_why_a_table_is_read_again_stays_in_the_state() -> None:
+    """A table that a run gave up is read anew by the next one, which says why the first one did."""
+    given_up = Position(7, SERVER, shape_of(TABLE), 7).to_reload("a partition was emptied")
+
+    again = position.read(given_up.as_bookmark(), "s")
+
+    assert again is not None
+    assert must_reload(again.shape, TABLE) == "a partition was emptied"
+
+
+HISTORY = "1\t0/3000158\tno recovery target specified\n\n3\t0/5000000\tbefore 2026\n"
+
+
+@pytest.mark.parametrize(("timeline", "ended"), [(1, 0x3000158), (3, 0x5000000), (2, None)])
+def test_a_timeline_ends_where_the_next_one_began(timeline: int, ended: int | None) -> None:
+    """The history of a promoted server tells how far it had come with the one before; others are none of its own."""
+    assert parted(HISTORY, timeline) == ended
+
+
+def test_a_prepared_transaction_holds_what_is_proved() -> None:
+    """What the server may forget ends before a transaction that is prepared, however far the stream has come."""
+    state = {"bookmarks": {"s": Position(9, SERVER, {}, 4).as_bookmark()}}
+
+    assert stored(state, ["s"]) == 4
+    assert position.read(state["bookmarks"]["s"], "s") == Position(9, SERVER, {}, 4)
+
+
 def test_a_state_proves_the_lowest_position() -> None:
     """Stored is what every captured stream has passed; a stream without a position proves nothing."""
-    state = {"bookmarks": {name: Position(n, "1", {}).as_bookmark() for name, n in (("a", 7), ("b", 5))}}
+    state = {"bookmarks": {name: Position(n, SERVER, {}, n).as_bookmark() for name, n in (("a", 7), ("b", 5))}}
 
     assert stored(state, ["a", "b"]) == 5
     assert stored(state, ["a"]) == 7
@@ -115,7 +159,7 @@ def test_a_state_proves_the_lowest_position() -> None:
 @pytest.mark.parametrize("value", [None, "7", -1, True, 1.5])
 def test_a_bookmark_of_another_kind_is_refused(value: object) -> None:
     """What is no position is an error: to take it for one would lose changes or repeat all of them."""
-    bookmark = Position(7, "1", {}).as_bookmark() | {"replication_key_value": value}
+    bookmark = Position(7, SERVER, {}, 7).as_bookmark() | {"replication_key_value": value}
 
     with pytest.raises(SettingsError, match="is not a position of the log"):
         position.read(bookmark, "s")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tap_postgres.cdc.spool import Spool
 
 _ROWS = frozenset(b"IUD")
+_RELATION = ord("R")
 
 
 class Transaction(NamedTuple):
@@ -143,7 +144,7 @@ class Changes:
         match message:
             case m.BeginPrepare():
                 spool = self._pieces[message.xid] = self._new_spool()
-                self._aside = lambda data, start: spool.add(0, data[start:])
+                self._aside = partial(self._keep_prepared, spool)
             case m.Prepare():
                 self._aside = None
                 kept = self._pieces.pop(message.xid, None) or self._new_spool()  # none: it wrote nothing
@@ -166,6 +167,13 @@ class Changes:
         subxid = int.from_bytes(data[start + 1 : start + 5])
         spool.add(subxid, data[start : start + 1] + data[start + 5 :])
 
+    def _keep_prepared(self, spool: Spool, data: bytes, start: int) -> None:
+        """Keep a message of a transaction that is being prepared; a relation is announced once for all that follow."""
+        if data[start] == _RELATION:
+            self._announce(decode(data, start))
+        else:
+            spool.add(0, data[start:])
+
     def _abort(self, message: m.StreamAbort) -> None:
         if message.xid != message.subxid:
             if spool := self._pieces.get(message.xid):
@@ -186,10 +194,7 @@ class Changes:
     def _in_transaction(self, message: m.Decoded, transaction: Transaction | None) -> Iterator[Event]:
         match message:
             case m.Relation():
-                self.ignored.discard(message.oid)
-                self.announced.add(message.oid)
-                if self._relations.get(message.oid) != message:  # one that says the same stays the same object
-                    self._relations[message.oid] = message
+                self._announce(message)
             case m.Truncate():
                 if transaction is None:
                     raise ProtocolError("TRUNCATE outside of a transaction", 0)
@@ -198,6 +203,13 @@ class Changes:
                     yield Truncated(tuple(self._relation(oid) for oid in wanted), transaction)
             case _:
                 return
+
+    def _announce(self, message: m.Decoded) -> None:
+        if isinstance(message, m.Relation):
+            self.ignored.discard(message.oid)
+            self.announced.add(message.oid)
+            if self._relations.get(message.oid) != message:  # one that says the same stays the same object
+                self._relations[message.oid] = message
 
     def _relation(self, oid: int) -> m.Relation:
         relation = self._relations.get(oid)

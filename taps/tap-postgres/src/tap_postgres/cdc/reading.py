@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from singerkit.errors import UnavailableError
 from tap_postgres.cdc import lsn
-from tap_postgres.cdc.changes import Changes, Committed, Truncated
+from tap_postgres.cdc.changes import Changes, RowChange, Truncated
 from tap_postgres.cdc.socket import HEADER, Keepalive, Replication
 from tap_postgres.cdc.spool import Spool
 
@@ -96,10 +96,10 @@ class Pass:
         try:
             while not self._read_until_cut():
                 self._begin_again()
+            self._flush()
+            self._write_state()  # which asks what is prepared, so before that is freed
         finally:
             self._changes.close()
-        self._flush()
-        self._write_state()
 
     def _begin_again(self) -> None:
         """Forget what the lost connection had not completed; the server sends it again, and some that was."""
@@ -161,22 +161,37 @@ class Pass:
         self._heard_s, self._spoken = time.monotonic(), True
 
     def _take(self, event: Event) -> None:
-        if isinstance(event, Committed):
+        if isinstance(event, RowChange):
+            self._take_row(event)
+        elif isinstance(event, Truncated):
+            self._turn_to(event.transaction)
+            self._empty(event)
+        else:
             self._open, self._taken, self._skip = None, 0, None
             self._reach(event.position)
-            return
-        if event.transaction is not self._open:
-            self._open, self._taken = event.transaction, 0
-        if isinstance(event, Truncated):
-            self._empty(event)
-            return
-        table = self._table(event.relation)
-        if table is None:
-            return
-        if self._is_new(event.transaction, table):
+
+    def _take_row(self, event: RowChange) -> None:
+        """Take a row; what many rows have in common is looked at once, and not by a call for each."""
+        relation, data, _, transaction = event
+        if transaction is not self._open:
+            self._turn_to(transaction)
+        table = self._tables.get(relation.oid)
+        if table is None or relation.oid in self._changes.announced:
+            table = self._table(relation)
+            if table is None:
+                return
+        if transaction.commit_lsn >= table.since and (self._skip is None or self._is_new(transaction, table)):
             table.take(event)
         self._taken += 1  # after that: what is needed to take it may not have come
-        self._count(len(event.data) - event.start)
+        self._waiting_rows += 1
+        self._waiting_bytes += len(data)
+        if self._waiting_rows >= FLUSH_ROWS or self._waiting_bytes >= FLUSH_BYTES:
+            self._flush()  # a transaction may have more rows than there is memory
+            self.around.look()
+
+    def _turn_to(self, transaction: Transaction) -> None:
+        if transaction is not self._open:
+            self._open, self._taken = transaction, 0
 
     def _is_new(self, transaction: Transaction, table: Table) -> bool:
         """Tell whether a change is neither in the snapshot, nor was sent by an earlier run or before a cut."""
@@ -190,14 +205,6 @@ class Pass:
             if self._is_new(event.transaction, table):
                 table.empty({relation.oid for relation in event.relations})
             self._taken += 1
-
-    def _count(self, size: int) -> None:
-        """Write what waits where it is much: a transaction may have more rows than there is memory."""
-        self._waiting_rows += 1
-        self._waiting_bytes += size
-        if self._waiting_rows >= FLUSH_ROWS or self._waiting_bytes >= FLUSH_BYTES:
-            self._flush()
-            self.around.look()
 
     def _table(self, relation: Relation) -> Table | None:
         """Return whose rows these are: partitions come and go. What is nobody's is passed over."""

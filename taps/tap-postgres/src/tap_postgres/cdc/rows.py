@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from tap_postgres.cdc import cells
 from tap_postgres.cdc import messages as m
-from tap_postgres.cdc.pgoutput import ProtocolError, decode, read_cells, write_cells
+from tap_postgres.cdc.pgoutput import ProtocolError, read_cells, write_cells
 from tap_postgres.values import Column, conform
 
 if TYPE_CHECKING:
@@ -41,10 +41,9 @@ COLUMNS: Mapping[str, tuple[pa.DataType, dict[str, Any]]] = {
 """What every row of a captured stream says beside its own columns."""
 READ, INSERT, UPDATE, DELETE = range(4)
 OPERATIONS = ("read", "insert", "update", "delete")
-_I, _U, _D = b"IUD"
-_NEW, _KEY, _OLD = b"NKO"
-_ROW, _COUNT = 6, 8
-"""Where the count of a row, and its first cell, lie in a message with one row: behind kind, relation and N, K or O."""
+_U = ord("U")
+_COUNT = 8
+"""Where the first cell lies in a message with one row: behind kind, relation, what row it is, and how many cells."""
 
 
 def as_read(batch: pa.RecordBatch, lsn: int) -> pa.RecordBatch:
@@ -93,7 +92,8 @@ class Rows:
     def __init__(self, layout: Layout, lookup: Lookup) -> None:
         self.layout = layout
         self._lookup = lookup
-        self._width = len(layout.names).to_bytes(2)
+        self._plain = b"N" + len(layout.names).to_bytes(2)
+        """How the row begins in a message that has no other, behind its kind and its relation."""
         self._not_in_identity = layout.not_in_identity
         self._taken: set[bytes] = set()
         """Keys that rows of `_within` have taken, where keys are deferrable."""
@@ -106,21 +106,14 @@ class Rows:
         return len(self._rows)
 
     def add(self, event: RowChange) -> None:
-        """Add a change."""
-        data, at, transaction = event.data, event.start, event.transaction
-        kind, first = data[at], data[at + 5 : at + 6]
-        if data[at + _ROW : at + _COUNT] != self._width:
-            raise ProtocolError(f"a row should have {len(self.layout.names)} columns", at)
-        if self.layout.deferrable:
-            self._begin(transaction)
-        if kind == _U and first != b"N":
-            self._update(decode(data, at), transaction)
-        elif kind == _D and first in {b"K", b"O"}:
-            self._delete(data[at + _COUNT :], transaction, full=first == b"O")
-        elif first == b"N":
-            self._write(UPDATE if kind == _U else INSERT, data[at + _COUNT :], transaction)
+        """Add a change; a row without a word about what it was is added as it stands."""
+        _, data, at, transaction = event
+        if data[at + 5 : at + _COUNT] == self._plain and not self.layout.deferrable:
+            self._rows.append(data[at + _COUNT :])
+            self._ops.append(UPDATE if data[at] == _U else INSERT)
+            self._transactions.append(transaction)
         else:
-            raise ProtocolError(f"{first!r} should not be here", at + 5)
+            self._add(event)
 
     def take(self, reader: Reader, policy: Policy, stream: str) -> pa.RecordBatch:
         """Return everything that was added as one batch, and forget it."""
@@ -139,21 +132,36 @@ class Rows:
 
     # -- what becomes of a change ----------------------------------------------------------------------------------
 
-    def _update(self, change: m.Decoded, transaction: Transaction) -> None:
-        """Add an update that says what the row was; one that has another key now is two rows."""
-        if not isinstance(change, m.Update) or change.old is None:
-            raise ProtocolError("an update without its row", 0)
-        new, old = change.new, change.old
-        if len(new) != len(old):
-            raise ProtocolError("a row that changed should have as many columns as before", 0)
-        if change.full:
-            new = tuple(before if now is m.UNCHANGED else now for before, now in zip(old, new, strict=True))
-        if not self._moved(old, new):
-            self._write(UPDATE, write_cells(new), transaction)
-            return
-        new = self._completed(new)  # first: it may fail
-        self._delete(write_cells(old), transaction, full=change.full)
-        self._write(UPDATE, write_cells(new), transaction)
+    def _add(self, event: RowChange) -> None:
+        change, transaction = event.change, event.transaction
+        if self.layout.deferrable and transaction is not self._within:
+            self._within = transaction
+            self._taken.clear()
+        if isinstance(change, m.Insert):
+            self._write(INSERT, self._whole(change.new), transaction)
+        elif isinstance(change, m.Update):
+            self._update(change, transaction)
+        elif isinstance(change, m.Delete):
+            self._delete(self._whole(change.old), transaction, full=change.full)
+
+    def _whole(self, row: m.Row) -> bytes:
+        """Return the cells of a row that has as many columns as its relation."""
+        if len(row) != len(self.layout.names):
+            raise ProtocolError(f"a row has {len(row)} columns in place of {len(self.layout.names)}", 0)
+        return write_cells(row)
+
+    def _update(self, change: m.Update, transaction: Transaction) -> None:
+        """Add an update; where the row has another key now, the old one is deleted."""
+        row, new, old = self._whole(change.new), change.new, change.old
+        if old is not None:
+            before = self._whole(old)
+            if change.full:
+                new = tuple(stays if now is m.UNCHANGED else now for stays, now in zip(old, new, strict=True))
+            if self._moved(old, new):
+                new = self._completed(new)  # first: it may fail
+                self._delete(before, transaction, full=change.full)
+            row = write_cells(new)
+        self._write(UPDATE, row, transaction)
 
     def _moved(self, old: m.Row, new: m.Row) -> bool:
         """Tell whether the row has another key now; without keys the old row is not named, so nothing moves."""
@@ -191,11 +199,6 @@ class Rows:
         self._transactions.append(transaction)
 
     # -- keys that two rows may share ------------------------------------------------------------------------------
-
-    def _begin(self, transaction: Transaction) -> None:
-        if transaction is not self._within:
-            self._within = transaction
-            self._taken.clear()
 
     def _is_shared(self, old: bytes) -> bool:
         """Tell whether a row that goes leaves its key to another, as where two rows swap theirs.

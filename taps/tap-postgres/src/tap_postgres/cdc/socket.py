@@ -34,6 +34,7 @@ _STATUS = struct.Struct(">cQQQqB")
 _DATA = struct.Struct(">QQq")
 _KEEPALIVE = struct.Struct(">QqB")
 HEADER = 25  # bytes before the message of the plugin
+_ROWS = ord("w")
 SENDER_TIMEOUT = "1h"
 """How long the server waits for a word of ours: a loader may take its time over a commit, and nobody speaks then."""
 _VERSIONS = ((160000, 4), (150000, 3), (140000, 2))
@@ -69,6 +70,8 @@ class Replication:
             )
         self._pgconn = self._connection.pgconn
         self._received = 0
+        self._newest = bytes(HEADER)
+        """The last message: where it lies is looked at only when the server is told."""
         self._answer = False
         for name, value in {**SESSION, "wal_sender_timeout": SENDER_TIMEOUT}.items():
             self._run(f"SET {name} = {_literal(value)}")
@@ -125,8 +128,9 @@ class Replication:
         deadline = time.monotonic() + wait_s
         with translated(self._params), selectors.DefaultSelector() as selector:
             selector.register(self._pgconn.socket, selectors.EVENT_READ)
+            take = self._pgconn.get_copy_data
             while True:
-                size, data = self._pgconn.get_copy_data(1)
+                size, data = take(1)
                 if size > 0:
                     yield self._read(bytes(data))
                 elif size < 0:
@@ -139,7 +143,7 @@ class Replication:
     def tell(self, confirmed: int, *, ask: bool = False) -> None:
         """Say what has been received, and that everything up to `confirmed` is stored; `ask` wants an answer."""
         now_us = int(time.time() * 1_000_000) - _EPOCH_US
-        received = max(self._received, confirmed)
+        self._received = received = max(self._received, _DATA.unpack_from(self._newest, 1)[0], confirmed)
         with translated(self._params):
             self._pgconn.put_copy_data(_STATUS.pack(b"r", received, confirmed, confirmed, now_us, int(ask)))
             while self._pgconn.flush():
@@ -156,19 +160,19 @@ class Replication:
         return next((version for since, version in _VERSIONS if self.server_version >= since), 1)
 
     def _read(self, data: bytes) -> bytes | Keepalive:
+        if data[0] == _ROWS and len(data) >= HEADER:
+            self._newest = data
+            return data
         kind = data[:1]
+        if kind != b"k":
+            raise ProtocolError(f"the envelope {kind!r} is not known, or ends early", 0)
         try:
-            if kind == b"w":
-                self._received = max(self._received, _DATA.unpack_from(data, 1)[0])
-                return data
-            if kind == b"k":
-                position, _, answer = _KEEPALIVE.unpack_from(data, 1)
-                self._received = max(self._received, position)
-                self._answer = self._answer or bool(answer)
-                return Keepalive(position)
+            position, _, answer = _KEEPALIVE.unpack_from(data, 1)
         except struct.error as error:
             raise ProtocolError(f"the envelope {kind!r} ends early", len(data)) from error
-        raise ProtocolError(f"the envelope {kind!r} is not known", 0)
+        self._received = max(self._received, position)
+        self._answer = self._answer or bool(answer)
+        return Keepalive(position)
 
     def _ended(self) -> UnavailableError:
         """Return why the server ended the stream by itself: it is being stopped, or has an error to tell."""
