@@ -255,3 +255,26 @@ def test_large_upload_that_is_cut(load: Load, store: SmallStore) -> None:
     load([shape, *rows, state(s=2)], **where)
     table.update_incremental()
     assert table.to_pyarrow_table().num_rows == 240
+
+
+@pytest.mark.slow
+def test_profile_whose_logins_are_short(
+    load: Load, store: SmallStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """delta-rs asks a profile's process for credentials, and again when those it was given have expired."""
+    calls, process, profile = tmp_path / "calls", tmp_path / "process", tmp_path / "profile"
+    given = '{"Version": 1, "AccessKeyId": "short", "SecretAccessKey": "s", "Expiration": "2020-01-01T00:00:00Z"}'
+    process.write_text(f"#!/bin/sh\necho call >> {calls}\necho '{given}'\n")
+    process.chmod(0o700)
+    profile.write_text(f"[profile loader]\ncredential_process = {process}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(profile))
+    monkeypatch.setenv("AWS_PROFILE", "loader")
+    options = {"aws_endpoint_url": store.url, "allow_http": "true", "aws_region": "us-east-1"}
+    forced = options | {"AWS_FORCE_CREDENTIAL_LOAD": "true"}  # delta-rs asks no profile for an endpoint of one's own
+    store.fail({"when": ".", "status": 403, "code": "InvalidAccessKeyId", "but_for": "short"})
+    shape = schema("profile", ["id"], id="integer")
+
+    states = load([shape, record("profile", id=1), state(s=1)], path=LAKE, storage_options=forced)
+
+    assert states == [{"bookmarks": {"s": 1}}]
+    assert len(calls.read_text().splitlines()) > 5

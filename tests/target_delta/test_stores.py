@@ -50,8 +50,8 @@ def lines(writer: int) -> bytes:
 def test_several_writers_at_once(reached: Reached, tmp_path: Path) -> None:
     """Programs that write the same tables at the same time leave each row of an append, and each key once."""
     address, options = reached
-    chosen = {"path": f"{address}/a b", "storage_options": options, "table_path": "x/{stream}", "batch_size_rows": 20,
-              "partitioning": {"keyed*": {"mode": "md5", "count": 2}}}  # fmt: skip
+    chosen: dict[str, Any] = {"path": f"{address}/a b", "storage_options": options, "table_path": "x/{stream}"}
+    chosen |= {"batch_size_rows": 20, "partitioning": {"keyed*": {"mode": "md5", "count": 2}}}
     config = tmp_path / "config.json"
     config.write_text(json.dumps(chosen))
 
@@ -81,4 +81,7 @@ def started(config: Path, content: bytes, path: Path) -> subprocess.Popen[bytes]
 def stored(chosen: dict[str, Any], stream: str) -> list[dict[str, Any]]:
     """Return the rows of a table, by delta-rs's own reading."""
     address = table_address(chosen["path"], stream, chosen["table_path"])
-    return DeltaTable(address, storage_options=chosen["storage_options"]).to_pyarrow_table().to_pylist()
+    rows: list[dict[str, Any]] = (
+        DeltaTable(address, storage_options=chosen["storage_options"]).to_pyarrow_table().to_pylist()
+    )
+    return rows

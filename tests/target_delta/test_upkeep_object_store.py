@@ -151,3 +151,46 @@ def test_rollback_past_other_partitions(load: Load, tell: Told, options: dict[st
     assert now["now"] == "md5 id count=3"
     assert all(row["good"] for row in tell("verify", "back"))
     assert len(tell("peek", "back", "--limit", "100")) == 21
+
+
+def test_other_partitions_that_break_off(load: Load, tmp_path: Path) -> None:
+    """Wherever a change of partitions breaks off, the table is whole, and the same command brings it to its end."""
+    stream = schema("people", ["id"], id="integer", name="string")
+    ids = [*range(50)]
+    with small_store() as store:
+        where: dict[str, Any] = {"path": ROOT, "storage_options": store.s3 | {"max_retries": "0"}}
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps(where))
+        load([stream, *people(0, 50)], **where)
+        argv = ["--config", str(config), "repartition", "people", "--mode", "md5", "--count"]
+        store.requests()
+        assert command_line(*argv, "2") == 0
+        every = len(store.requests())
+
+        for place, requests in enumerate(range(5, every, every // 3)):
+            store.fail({"when": ".", "skip": requests, "cut": True})
+            command_line(*argv, str(3 + place))
+            store.fail()
+            load([stream, *people(place, place + 1, "new")], **where)
+            assert [number for number, _ in found(store.s3)] == ids
+            assert command_line(*argv, str(3 + place)) == 0
+            assert [number for number, _ in found(store.s3)] == ids
+        assert command_line("--config", str(config), "verify") == 0
+
+
+@pytest.mark.parametrize("entry", [1, 2], ids=["announced", "written"])
+def test_writer_that_is_faster(load: Load, tmp_path: Path, entry: int) -> None:
+    """Where another writer takes the place of one of its two commits, the change of partitions begins again."""
+    with small_store() as store:
+        where: dict[str, Any] = {"path": ROOT, "storage_options": store.s3}
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps(where))
+        load([PEOPLE, *people(0, 50)], **where)
+        lost = {"when": r"^PUT \S+/_delta_log/\d+\.json", "skip": entry - 1, "times": 1}
+        store.fail(lost | {"status": 412, "code": "PreconditionFailed"})
+
+        assert command_line("--config", str(config), "repartition", "people", "--mode", "md5", "--count", "2") == 0
+
+        store.fail()
+        assert [number for number, _ in found(store.s3)] == [*range(50)]
+        assert command_line("--config", str(config), "verify") == 0

@@ -56,7 +56,7 @@ def overwrite(table: Found, snapshot: Snapshot, work: Rebuild, facts: Mapping[st
     3. Read them back; where they differ, the older version comes back.
     """
     fed, layout = _Fed(work, snapshot), work.layout
-    codec = layout.codec if layout.codec != "none" else "uncompressed"
+    codec: Any = "UNCOMPRESSED" if layout.codec == "none" else layout.codec.upper()
     numbers = Transaction(APP_ID, snapshot.transaction + 1), Transaction(PARTITIONS_ID, _number(snapshot))
     try:
         write_deltalake(
@@ -66,7 +66,7 @@ def overwrite(table: Found, snapshot: Snapshot, work: Rebuild, facts: Mapping[st
             schema_mode="overwrite",
             partition_by=list(work.partitioning.columns),
             target_file_size=layout.file_bytes,
-            writer_properties=WriterProperties(compression=codec.upper(), compression_level=layout.level),
+            writer_properties=WriterProperties(compression=codec, compression_level=layout.level),
             commit_properties=_how(facts, *numbers),  # 2
         )
     except CommitFailedError:
