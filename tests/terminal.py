@@ -9,7 +9,7 @@ import struct
 import termios
 import threading
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ class Terminal:
     def __init__(self, columns: int) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        self.stream: IO[str] = os.fdopen(slave, "w", encoding="utf-8")
+        self.stream: TextIO = os.fdopen(slave, "w", encoding="utf-8")
         self._shown = bytearray()
         self._more = threading.Condition()
         self._reader = threading.Thread(target=self._read)

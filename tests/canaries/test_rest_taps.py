@@ -13,7 +13,7 @@ import pytest
 
 from singerkit.rest.tap import RestTap
 from singerkit.testing.contract import world
-from singerkit.testing.fake_api import Reply, Trouble
+from singerkit.testing.fake_api import FakeApi, Reply, Trouble
 from tap_rest.tap import TapRest
 
 from .commands import installed, verbs_of
@@ -160,6 +160,30 @@ def test_keys_that_are_none(tap: type[RestTap], line: Line) -> None:
         catalog = few(there, line.folder)
         for words in ((), ("check",)):
             assert line(there.tap, {**rest, **keys, "app_id": "1", "max_attempts": 1}, *words, *catalog) != 0
+
+
+LOGINS: Mapping[str, dict[str, Any]] = {
+    "session": {"method": "session", "login_url": "{url}/login", "body": {"user": "ada", "password": "{written}"}},
+    "client": {"method": "oauth2", "token_url": "{url}/login", "client_id": "ada", "client_secret": "{written}"},
+    "basic": {"method": "basic", "user": "ada", "password": "{written}"},
+    "key": {"method": "api_key", "name": "k", "place": "query", "key": "{written}"},
+}
+
+
+@pytest.mark.parametrize("auth", LOGINS.values(), ids=LOGINS)
+def test_ways_to_sign(auth: dict[str, Any], line: Line) -> None:
+    """However a secret is sent, and for whatever token: what a server repeats is masked."""
+    with FakeApi() as api:
+        api.route("/login", {"token": mark("given"), "access_token": mark("given")})
+        api.route("/rows", ANSWERS["forbidden"])
+        filled = {name: text.format(url=api.url) if name.endswith("_url") else text for name, text in auth.items()}
+        rows = {"name": "rows", "path": "/rows", "keys": ["id"], "schema": {"properties": {"id": {"type": "integer"}}}}
+        config = {"base_url": api.url, "auth": filled, "endpoints": [rows], "secrets": {"written": mark("written")}}
+        config |= {"allow_private_hosts": True, "max_attempts": 1}
+        line.also |= {mark("given")}
+        for words in ((), ("check", "--json"), ("preview", "rows")):
+            assert line(TapRest, config, *words) == 5, line.said[-600:]
+        assert "***" in line.said
 
 
 def test_the_marks_are_repeated(line: Line) -> None:

@@ -11,6 +11,8 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from singerkit.settings.secrets import hide
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -78,6 +80,7 @@ class TokenSigner(Signer):
     def _login(self) -> None:
         answer = self.send(self.auth.request(self.token))
         self.token = self.auth.token(answer, self.token, time.monotonic())
+        hide(self.secrets())
 
     def _text(self) -> str:
         return self.auth.prefix + (self.token.value if self.token else "")

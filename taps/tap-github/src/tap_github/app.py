@@ -17,6 +17,7 @@ from singerkit.rest.auth import Auth
 from singerkit.rest.message import Request
 from singerkit.rest.pages import Link
 from singerkit.rest.signers import Signer, with_header
+from singerkit.settings.secrets import hide
 from singerkit.rest.tokens import Token
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ class AppSigner(Signer):
     def _login(self, installation: int) -> Token:
         answer = self.send(self._request("POST", f"/app/installations/{installation}/access_tokens"))
         self.tokens[installation] = token = _token(answer)
+        hide([token.value])
         return token
 
     def _request(self, method: str, path: str, params: dict[str, Any] | None = None) -> Request:
