@@ -72,6 +72,7 @@ PURE = (
     "target-delta/src/target_delta/buffer.py",
     "target-delta/src/target_delta/canonical.py",
     "target-delta/src/target_delta/checksum.py",
+    "target-delta/src/target_delta/collisions.py",
     "target-delta/src/target_delta/columns.py",
     "target-delta/src/target_delta/conform.py",
     "target-delta/src/target_delta/contract.py",

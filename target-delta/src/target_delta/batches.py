@@ -173,13 +173,14 @@ def _columns(batch: pa.RecordBatch, schema: StreamSchema) -> Parsed:
     """Return the batch with the schema's columns, each with its values unchanged; one that is absent is NULL."""
     present = {name: index for index, name in enumerate(batch.schema.names)}
     arrays = [
-        _column(batch.column(present[column.name]), column)
-        if column.name in present
+        _column(batch.column(present[column.source]), column)
+        if column.source in present
         else pa.nulls(batch.num_rows, column.type)
         for column in schema.columns
     ]
     omitted = names_of(batch.column(present[OMITTED])) if OMITTED in present else None
-    undeclared = tuple(name for name in present if name not in schema.arrow.names and name != OMITTED)
+    declared = {OMITTED, *(column.source for column in schema.columns)}
+    undeclared = tuple(name for name in present if name not in declared)
     return Parsed(pa.RecordBatch.from_arrays(arrays, schema=schema.arrow), omitted=omitted, undeclared=undeclared)
 
 

@@ -6,13 +6,15 @@ The table that a person reads is docs/reference/target-delta-types.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import builtins
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
 import pyarrow as pa
 
+from target_delta.collisions import distinct, renamed
 from target_delta.nodes import Branch, Node, Seen, alternatives
 
 Kind = Literal[
@@ -44,11 +46,18 @@ class Column:
     kind: Kind
     type: pa.DataType
     children: tuple[Column, ...] = ()
+    property: str | None = None
+    """The property that fills it, where that has another name: one that readers take for that of another column."""
 
-    @property
+    @builtins.property
+    def source(self) -> str:
+        """The name of the property that fills it."""
+        return self.name if self.property is None else self.property
+
+    @builtins.property
     def field(self) -> pa.Field:
         """The Arrow field; always nullable, since an absent property is NULL."""
-        return pa.field(self.name, self.type)
+        return renamed(pa.field(self.name, self.type), self.source)
 
 
 def column(name: str, node: Branch, document: Node, nested: Nested, seen: Seen = frozenset()) -> Column:
@@ -151,8 +160,16 @@ def _struct(name: str, node: Node, document: Node, seen: Seen) -> Column:
     properties = node.get("properties")
     if not isinstance(properties, Mapping) or not properties:
         return Column(name, "json", pa.string())
-    fields = tuple(column(child, inner, document, "struct", seen) for child, inner in properties.items())
+    fields = told_apart([column(child, inner, document, "struct", seen) for child, inner in properties.items()])
     return Column(name, "struct", pa.struct([child.field for child in fields]), fields)
+
+
+def told_apart(columns: Sequence[Column], first: Collection[str] = ()) -> tuple[Column, ...]:
+    """Return columns under names that readers tell apart; of those that they do not, one of `first` keeps its own."""
+    names = distinct([one.name for one in columns], first)
+    return tuple(
+        one if names[one.name] == one.name else replace(one, name=names[one.name], property=one.name) for one in columns
+    )
 
 
 def _list(name: str, node: Node, document: Node, seen: Seen) -> Column:

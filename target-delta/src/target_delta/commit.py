@@ -15,6 +15,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 
 from singerkit.errors import SafetyStopError, StoreError
 from target_delta.actions import add_action, remove_action
+from target_delta.collisions import in_table
 from target_delta.contract import Contract
 from target_delta.faults import is_denied, said_by
 from target_delta.history import BOOKMARK, COMMIT, ENDED, KEYS, ROWS, RUN, SOURCE, STARTED
@@ -167,7 +168,8 @@ class Committer:
             _refuse_foreign(snapshot, self.table.stream)
             ready = self.table.allow(schema, snapshot)
         else:
-            ready = self._evolved(snapshot, self.contract.evolved(snapshot.schema, schema))
+            incoming = in_table(schema, snapshot.schema, self.keys)
+            ready = self._evolved(snapshot, self.contract.evolved(snapshot.schema, incoming))
         if ready is None:
             raise _LostRaceError
         return ready

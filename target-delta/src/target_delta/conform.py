@@ -38,7 +38,7 @@ def evolve(table: pa.Schema, incoming: pa.Schema, within: str = "") -> pa.Schema
                 table_column=old.name, column=f"{within}{new.name}",
             )  # fmt: skip
         kind = new.type if old is None else _evolved(old.type, new.type, f"{within}{new.name}")
-        fields[new.name] = pa.field(new.name, kind) if old is None else old.with_type(kind)
+        fields[new.name] = (new.with_nullable(True) if old is None else old).with_type(kind)  # noqa: FBT003  # pyarrow's
     return pa.schema(list(fields.values()), metadata=table.metadata)
 
 

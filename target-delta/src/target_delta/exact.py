@@ -64,12 +64,15 @@ def object_reader(
 
     `instead` gives what is taken in the place of a value that is refused, or raises the refusal.
     """
-    readers = {column.name: reader(column) if instead is None else _mended(column, instead) for column in columns}
-    decode = _OBJECT.decode if any(awkward(name) for name in readers) else _known(columns)
+    readers = [
+        (column.name, column.source, reader(column) if instead is None else _mended(column, instead))
+        for column in columns
+    ]
+    decode = _OBJECT.decode if any(awkward(column.source) for column in columns) else _known(columns)
 
     def read(raw: bytes) -> Mapping[str, Any]:
         texts = decode(raw)
-        return {name: one(bytes(texts[name])) if name in texts else None for name, one in readers.items()}
+        return {name: one(bytes(texts[source])) if source in texts else None for name, source, one in readers}
 
     return read
 
@@ -98,7 +101,7 @@ def awkward(name: str) -> bool:
 
 def _known(columns: Sequence[Column]) -> Callable[[bytes], Mapping[str, Raw]]:
     """Return a decoder of the declared properties alone: what nobody declared is skipped as the bulk path skips it."""
-    names = [column.name for column in columns]
+    names = [column.source for column in columns]
     fields = [(f"f{index}", Raw, Raw(NULL)) for index in range(len(names))]
     rename = dict(zip((field[0] for field in fields), names, strict=True))
     decoder = msgspec.json.Decoder(msgspec.defstruct("Texts", fields, rename=rename, gc=False))

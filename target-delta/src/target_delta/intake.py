@@ -110,13 +110,21 @@ class Intake:
         if self._stamps:
             now = datetime.now(UTC)
             rows = add_metadata(rows, parsed.extracted_at, now=now, started=self.run.started, version=version)
-        rows = with_omitted(rows, parsed.omitted)
+        rows = with_omitted(rows, self._named(parsed.omitted))
         if not aside:
             return rows
         for row, found in aside.items():
             reason = found.reason
             self.invalid.append(InvalidRecordError(self.schema.stream, row, reason, raw(row), column=found.column))
         return rows.filter(pa.array([row not in aside for row in range(rows.num_rows)]))
+
+    def _named(self, omitted: pa.Array | None) -> pa.Array | None:
+        """Return the columns that rows omit, which they say by their properties."""
+        others = {one.source: one.name for one in self.schema.columns if one.source != one.name}
+        if omitted is None or not others:
+            return omitted
+        lists = [names and [others.get(name, name) for name in names] for names in omitted.to_pylist()]
+        return pa.array(lists, omitted.type)
 
     def _fitted(self, parsed: Parsed) -> tuple[pa.RecordBatch, Mapping[int, Aside]]:
         if self.contract.misfits == "variant" and not self._shape.beside_all(parsed.odd):

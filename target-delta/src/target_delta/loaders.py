@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from singerkit.errors import SafetyStopError
 from target_delta import foreign
+from target_delta.collisions import in_table
 from target_delta.history import LEFT, MARKS
 from target_delta.marks import Places
 from target_delta.metadata import DELETED_AT
@@ -187,8 +188,9 @@ class Upserter:
 
     def _plan(self, rows: pa.Table, omitted: Masks, snapshot: Snapshot) -> Change:
         store, alive = self.committer.table.store, self.committer.alive
+        names = dict(zip(rows.column_names, named_as(rows, snapshot.schema).column_names, strict=True))
         rows = fitted(rows, snapshot)
-        omitted = with_texts(omitted, rows.column_names)
+        omitted = with_texts({names[name]: mask for name, mask in omitted.items()}, rows.column_names)
         immutable = self.committer.table.wanted.holds_still(snapshot.partitioning)
         gone = self._gone(rows)
         upsert = Upsert(store, rows, self.keys, self.layout, alive, omitted, gone, self.versions, immutable)
@@ -238,6 +240,7 @@ def refuse_omitted(omitted: Masks, stream: str) -> None:
 
 def fitted(rows: pa.Table, table: Snapshot) -> pa.Table:
     """Return rows with exactly the columns of a table, its partition among them; no value changes on the way."""
+    rows = named_as(rows, table.schema)
     if table.partitioning.is_derived:
         refuse_own_partition(rows.schema)
     elif rows.schema.equals(table.schema):
@@ -249,6 +252,13 @@ def fitted(rows: pa.Table, table: Snapshot) -> pa.Table:
 def _ungenerated(rows: pa.Table, table: Snapshot) -> pa.Table:
     """Return fitted rows without the generated columns that they do not bring: delta-rs makes those itself."""
     return fitted(rows, table).drop_columns([name for name in table.generated if name not in rows.column_names])
+
+
+def named_as(rows: pa.Table, table: pa.Schema) -> pa.Table:
+    """Return rows whose columns have the names that they have in a table."""
+    if set(rows.column_names) <= set(table.names) and not any(field.metadata for field in rows.schema):
+        return rows
+    return rows.rename_columns(in_table(rows.schema, table).names)
 
 
 def refuse_own_partition(schema: pa.Schema) -> None:

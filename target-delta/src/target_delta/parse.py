@@ -169,7 +169,7 @@ class _Typed:
     """
 
     def __init__(self, columns: Sequence[Column], order: Mapping[str, int], *, bare: bool) -> None:
-        ordered = sorted(columns, key=lambda column: order.get(column.name, len(order)))
+        ordered = sorted(columns, key=lambda column: order.get(column.source, len(order)))
         places = {column.name: place for place, column in enumerate(ordered)}
         self._places = [places[column.name] for column in columns]
         self._arrays = arrays_of(ordered)

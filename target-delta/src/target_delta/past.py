@@ -19,6 +19,7 @@ from singerkit.errors import SafetyStopError
 from target_delta.arrays import whole
 from target_delta.conform import conform
 from target_delta.history import ROWS, entries
+from target_delta.loaders import named_as
 from target_delta.metadata import DELETED_AT
 from target_delta.omitted import COLUMN as OMITTED
 from target_delta.omitted import masks_of
@@ -112,7 +113,8 @@ class Past:
         time = datetime.fromtimestamp(max((entry.made_ms for entry in made), default=0) / 1000, UTC)
         if since is None:
             time = datetime.now(UTC)
-        for rows in self._noted:
+        for noted in self._noted:
+            rows = named_as(noted, now.columns)
             yield from self._seen(rows.drop_columns([*{OMITTED} & {*rows.column_names}]), time, masks_of(rows))
         if since is None or not all(map(self._is_noted, made)):
             yield from self._compared(now, upto if since else None, time, made)

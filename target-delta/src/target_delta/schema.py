@@ -6,14 +6,14 @@ apart, and keys that are not there or cannot be compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
 from singerkit.errors import SafetyStopError
-from target_delta.columns import Column, Nested, column
+from target_delta.columns import Column, Nested, column, told_apart
 from target_delta.conform import conform, evolve
 
 _UNCOMPARABLE = frozenset({"struct", "list", "json"})
@@ -42,13 +42,14 @@ def stream_schema(message: Mapping[str, Any], *, nested: Nested = "struct") -> S
         raise SafetyStopError(
             "the SCHEMA has no properties", remedy="a stream needs one column at least", stream=stream
         )
-    columns = tuple(column(name, node, document, nested) for name, node in properties.items())
+    keys, bookmarks = (_names(stream, message, word) for word in ("key_properties", "bookmark_properties"))
+    said = [column(name, node, document, nested) for name, node in properties.items()]
+    columns = told_apart(said, [*keys, *bookmarks, *_listed(document.get("x-version-keys"))])
     _check_names(stream, columns)
-    keys = _names(stream, message, "key_properties")
     _check_keys(stream, keys, columns)
     hints = {word: value for word, value in document.items() if word.startswith("x-")}
     arrow = pa.schema([one.field for one in columns])
-    return StreamSchema(stream, arrow, keys, hints, columns, _names(stream, message, "bookmark_properties"))
+    return StreamSchema(stream, arrow, keys, hints, columns, bookmarks)
 
 
 def _names(stream: str, message: Mapping[str, Any], word: str) -> tuple[str, ...]:
@@ -59,21 +60,25 @@ def _names(stream: str, message: Mapping[str, Any], word: str) -> tuple[str, ...
     return tuple(listed)
 
 
+def _listed(hint: object) -> Sequence[str]:
+    """Return names that a hint says, alone or as a list."""
+    return (
+        [hint]
+        if isinstance(hint, str)
+        else [name for name in hint if isinstance(name, str)]
+        if isinstance(hint, list)
+        else []
+    )
+
+
 def _check_names(stream: str, columns: Iterable[Column], within: str = "") -> None:
-    """Refuse empty names and names that differ only by case: readers of Delta take them for one."""
-    seen: dict[str, str] = {}
+    """Refuse empty names: no reader of Delta can say them."""
     for one in columns:
         path = f"{within}{one.name}"
         if not one.name:
             raise SafetyStopError(
                 "a column has an empty name", remedy="name it in the tap", stream=stream, within=within
             )
-        if (other := seen.setdefault(one.name.lower(), one.name)) != one.name:
-            raise SafetyStopError(
-                "two columns differ only by case, and Delta does not tell them apart",
-                remedy="rename or deselect one (stream_maps can do it)",
-                stream=stream, columns=f"{other} {path}",
-            )  # fmt: skip
         if one.kind == "struct" or (one.kind == "list" and one.children[0].kind in {"struct", "list"}):
             _check_names(stream, one.children, f"{path}.")
 
@@ -83,8 +88,9 @@ def _check_keys(stream: str, keys: Iterable[str], columns: Iterable[Column]) -> 
     for key in keys:
         if key not in kinds:
             raise SafetyStopError(
-                "a key property is not in the SCHEMA", remedy="select it in the tap", stream=stream, key=key
-            )
+                "a key property is not in the SCHEMA, or differs from another by case or encoding only",
+                remedy="select it in the tap, or rename one (stream_maps can do it)", stream=stream, key=key,
+            )  # fmt: skip
         if kinds[key] in _UNCOMPARABLE:
             raise SafetyStopError(
                 f"a key property is a {kinds[key]}, which has no one way to be equal",

@@ -41,7 +41,7 @@ def record_type(columns: Sequence[Column], *, strict: bool = False) -> type[msgs
     if any(awkward(name) for column in columns for name in _names(column)):
         return None
     fields = [(f"f{index}", *_field(column, strict=strict)) for index, column in enumerate(columns)]
-    rename = {f"f{index}": column.name for index, column in enumerate(columns)}
+    rename = {f"f{index}": column.source for index, column in enumerate(columns)}
     return msgspec.defstruct("Record", fields, rename=rename, gc=False, forbid_unknown_fields=strict)
 
 
@@ -62,7 +62,7 @@ def from_text(texts: pa.StringArray, column: Column) -> pa.Array:
 
 
 def _names(column: Column) -> list[str]:
-    return [column.name, *(name for child in column.children for name in _names(child))]
+    return [column.source, *(name for child in column.children for name in _names(child))]
 
 
 def _field(column: Column, *, strict: bool) -> tuple[Any, Any]:

@@ -33,7 +33,7 @@ def undeclared(lines: Iterable[bytes], columns: Sequence[Column], *, bare: bool)
 
 
 def _within(text: bytes, columns: Sequence[Column], path: str) -> Iterator[str]:
-    known: Mapping[str, Column] = {column.name: column for column in columns}
+    known: Mapping[str, Column] = {column.source: column for column in columns}
     for name, value in _OBJECT.decode(text).items():
         if name in known:
             yield from _below(bytes(value), known[name], f"{path}{name}.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SingerkitError
+from target_delta.collisions import in_table
 from target_delta.keys import last_per_key
 from target_delta.names import Folders, folder_address, table_address
 from target_delta.scan import read
@@ -83,7 +84,9 @@ def _effect(table: Table, came: Snapshot, coming: Coming, beside: Beside, contra
     if came.full_load is not None:
         columns = [*added_columns(now.schema, contract.of_load(now.schema, schema))]
         return {"action": "replace", "inserted": rows, "columns": columns, **_rewritten(now.files)}
-    becomes = contract.evolved(now.schema, contract.shape(now.schema, schema).columns)  # says what does not fit
+    becomes = contract.evolved(
+        now.schema, contract.shape(now.schema, in_table(schema, now.schema)).columns
+    )  # says what does not fit
     columns = [*added_columns(now.schema, becomes)]
     widened = is_rewrite(now.schema, becomes)
     row: Row = {"columns": [*columns, *(_changed(now.schema, becomes) if widened else ())]}
