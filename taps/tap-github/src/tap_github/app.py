@@ -17,8 +17,8 @@ from singerkit.rest.auth import Auth
 from singerkit.rest.message import Request
 from singerkit.rest.pages import Link
 from singerkit.rest.signers import Signer, with_header
-from singerkit.settings.secrets import hide
 from singerkit.rest.tokens import Token
+from singerkit.settings.secrets import hide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
