@@ -180,7 +180,8 @@ class Account:
         rows = one.lists.get(path)
         if rows is None:
             return Reply([] if path.endswith("/reviews") else {"message": "Not Found"}, 200 if "/" in path else 404)
-        return _page(asked, _ordered(asked, rows), ENVELOPES.get(path))
+        envelope = "jobs" if path.endswith("/jobs") else ENVELOPES.get(path)
+        return _page(asked, _ordered(asked, rows), envelope)
 
     # -- records -------------------------------------------------------------------------------------------------------
 
@@ -210,7 +211,10 @@ class Account:
     def _run(self, one: Repository) -> Row:
         at = self.now()
         more = {"created_at": at, "updated_at": at, "run_started_at": at, "run_attempt": 1, "head_sha": "c"}
-        return self._row(one, "actions/runs", name="build", status="queued", conclusion=None, workflow_id=1, **more)
+        run = self._row(one, "actions/runs", name="build", status="queued", conclusion=None, workflow_id=1, **more)
+        one.lists[f"actions/runs/{run['id']}/jobs"] = []
+        self._row(one, f"actions/runs/{run['id']}/jobs", run_id=run["id"], created_at=at, started_at=at, steps=[])
+        return run
 
 
 def _asked_for(asked: Asked) -> str:

@@ -192,6 +192,21 @@ def test_a_night_without_changes_costs_one_request_each(account: Account, tries:
     assert sum(lists.values()) <= 12 * (len(STREAMS) + 2)
 
 
+def test_a_night_without_runs_costs_the_jobs_of_one(account: Account, tries: Tries) -> None:
+    """Jobs are asked for again while they may change, and not for ever: at most twice for a repository at rest."""
+    for name in numbered(3):
+        account.found("octo", name, runs=12)
+    first = tries.run("workflow_jobs")
+    account.asked()
+
+    second = tries.run("workflow_jobs", state=first.state)
+
+    counted = account.asked()
+    assert (first.error, second.error) == (None, None)
+    assert len(first.records("workflow_jobs")) == 36
+    assert sum(times for path, times in counted.items() if path.startswith("/repos/")) == 3 * 2
+
+
 def test_unchanged_lists_cost_no_quota(account: Account, tries: Tries, tmp_path: Path) -> None:
     """With a cache folder, a second run over an unchanged account is answered by 304, and reads the same rows."""
     for name in numbered(5):

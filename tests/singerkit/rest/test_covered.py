@@ -13,7 +13,7 @@ from singerkit.rest import pages
 from singerkit.rest.bookmarks import Bookmark
 from singerkit.rest.covered import Covered
 from singerkit.rest.endpoint import Endpoint, Parent
-from singerkit.rest.family import Context
+from singerkit.rest.family import Context, bound_since
 from singerkit.testing.fake_api import FakeApi
 from singerkit.testing.runner import cut
 from singerkit.testing.served import Collection
@@ -91,6 +91,32 @@ def test_what_each_run_walks_again() -> None:
 
     assert covered.holds(context(MIDDLE))
     assert not covered.holds(context(LATE))
+
+
+@pytest.mark.parametrize(
+    ("last", "looked", "order", "since"),
+    [
+        (NOW, NOW, "desc", LATE),
+        (MIDDLE, NOW, "desc", MIDDLE),
+        (NOW, MIDDLE, "desc", LATE),
+        (MIDDLE, NOW, None, MIDDLE - timedelta(days=1)),
+        (MIDDLE, None, "desc", MIDDLE - timedelta(days=1)),
+        (None, NOW, "desc", None),
+    ],
+    ids=["busy", "at rest", "long ago", "no order", "first look", "never read"],
+)
+def test_how_far_a_lookback_reaches(last: Any, looked: Any, order: Any, since: Any) -> None:
+    """Parents are walked again while they may have changed since the last look, not as long as none is newer."""
+    made = Bookmark(field="at", order=order, lookback_s=86_400)
+    above = Endpoint(name="items", path="/items", bookmarks=(made,))
+    state = {"f": last and last.isoformat()}
+
+    bound = bound_since(
+        Parent(stream="items", params={"item": "id"}, changed_by="at"), above, state, NOW, None, looked and str(looked)
+    )
+
+    assert bound is not None
+    assert bound.of("f") == since
 
 
 def item(team: int, number: int, day: int) -> dict[str, Any]:

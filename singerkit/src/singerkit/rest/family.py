@@ -91,6 +91,8 @@ class FamilyState:
         self.covered = Covered(moved_by, state.get("covered", {}) if same else {}, now)
         self.changed: dict[str, Any] = {family: high for family, (_, high) in self.covered.held.items()}
         self.complete: set[str] = set()
+        self.looked: str | None = state.get("looked")
+        self.looks_back = moved_by is not None and bool(moved_by.lookback_s) and moved_by.order is not None
 
     def of(self, key: str) -> dict[str, Any]:
         """Return the STATE that one parent's walk begins with."""
@@ -153,10 +155,11 @@ class FamilyState:
             top = min(bookmarks.comparable(self.bookmark.type, self.high), began)
             old = None if self.everyone is None else bookmarks.comparable(self.bookmark.type, self.everyone)
             self.everyone = bookmarks.storable(top if old is None else max(top, old), self.high)
-        return self._named(parents=known, **{"global": self.everyone}, changed=self._changed(began_there, self.changed))
+        changed, looked = self._changed(began_there, self.changed), began_there.isoformat() if self.looks_back else None
+        return self._named(parents=known, **{"global": self.everyone}, changed=changed, looked=looked)
 
     def _named(self, **parts: Any) -> dict[str, Any]:
-        parts.setdefault("changed", self.bound)
+        parts = {"changed": self.bound, "looked": self.looked} | parts
         given = {name: value for name, value in parts.items() if value not in (None, {})}
         return {"replication_key": self.bookmark.field, **given} if self.bookmark else given
 
@@ -176,18 +179,27 @@ class FamilyState:
 
 
 def bound_since(
-    parent: Parent, row: Endpoint, state: Any, now: datetime, start_date: datetime | None = None
+    parent: Parent, row: Endpoint, state: Any, now: datetime, start_date: datetime | None = None, looked: Any = None
 ) -> Bound | None:
-    """Return from where the parents are walked that moved since the last good run, or None for all."""
+    """Return from where the parents are walked that moved since the last good run, or None for all.
+
+    The lookback is taken from when that run `looked`, where parents come in the order in which they were made: one that
+    was older then has not changed since, and a family in which nothing happens costs nothing.
+    """
     mark = row.bookmark(parent.changed_by) if parent.changed_by else None
     if mark is None:
         return None
     mark = replace(mark, first_days=parent.first_days)
+    seen = datetime.fromisoformat(looked) if looked and mark.order is not None else None
 
     def since(value: Any) -> Any:
         held = {"replication_key": mark.field, "replication_key_value": value}
         marks = Marks(mark, held, row.name, now, start_date)
-        return marks.since(marks.read("replication_key_value"))
+        last = marks.read("replication_key_value")
+        far = marks.since(last)
+        if last is None or far is None or seen is None or not isinstance(last, datetime):
+            return far
+        return max(far, min(last, seen - timedelta(seconds=mark.lookback_s)))
 
     families = state if isinstance(state, dict) else {_ALONE: state}
     return Bound(since(None), tuple((family, since(value)) for family, value in families.items()))

@@ -154,7 +154,8 @@ class Reader:
         )
         since = None  # a full load is swapped in: it must hold the children of every parent
         if self.mark is not None:
-            since = bound_since(parent, run.rows[parent.stream], family.bound, run.now, run.start_date)
+            row = run.rows[parent.stream]
+            since = bound_since(parent, row, family.bound, run.now, run.start_date, family.looked)
         contexts = partial(families.contexts, self.endpoint, since)
         if family.after is None:
             return since is not None, family.left(contexts())
