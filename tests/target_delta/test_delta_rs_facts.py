@@ -150,3 +150,18 @@ def test_empty_partition_value_is_null(tmp_path: Path) -> None:
     write_deltalake(tmp_path, pa.table({"id": [1], "p": [""]}), partition_by="p")
 
     assert DeltaTable(tmp_path).to_pyarrow_table()["p"].to_pylist() == [None]
+
+
+def test_overwrite_changes_partitions_and_no_property(tmp_path: Path) -> None:
+    """An overwrite with its own schema changes the partition columns in its one commit, and leaves the properties."""
+    write_deltalake(tmp_path, ONE, configuration={"delta.appendOnly": "false"}, name="people")
+    rows = ONE.append_column("p", pa.array(["x"]))
+
+    write_deltalake(
+        DeltaTable(tmp_path), rows, mode="overwrite", schema_mode="overwrite", partition_by=["p"],
+        configuration={"delta.appendOnly": "true"}, commit_properties=NO_RETRY,
+    )  # fmt: skip
+
+    found = DeltaTable(tmp_path)
+    assert (found.version(), found.metadata().partition_columns, found.metadata().name) == (1, ["p"], "people")
+    assert found.metadata().configuration == {"delta.appendOnly": "false"}
