@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Number = int | float
 
 COLUMNS = (
-    *("read", "written", "rows", "inserted", "updated", "deleted", "quarantined", "skipped", "capped"),
+    *("read", "written", "changes", "rows", "inserted", "updated", "deleted", "quarantined", "skipped", "capped"),
     *("requests", "retries", "waiting_s", "files", "commits", "bytes", "seconds", "rate", "bottleneck"),
 )
 """The columns of the table, in their order; what is nowhere but 0 has none. JSON says more."""

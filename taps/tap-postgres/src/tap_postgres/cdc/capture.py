@@ -19,6 +19,7 @@ import time
 from typing import TYPE_CHECKING
 
 from singerkit.errors import SafetyStopError, SettingsError
+from singerkit.report import short
 from tap_postgres.cdc import lsn, requirements
 from tap_postgres.cdc.catalog import Catalog
 from tap_postgres.cdc.confirmation import Confirmation
@@ -60,6 +61,8 @@ class Capture:
             self._warn_of_lag(facts)
             tables = self._tables(facts, known)
             names = [stream.name for stream in self.streams]
+            for stream in self.streams:
+                self.tap.report.note(stream.name, bookmark_before=short(stream.stream_state))
             found = stored(self.tap.state, names)
             source = self.settings.confirm_from if self.settings.follow else None
             self._confirmation = Confirmation(found, source, names)
@@ -231,9 +234,13 @@ class Capture:
         around = Around(
             connect, find, self.tap.raise_if_stopped, self._confirmation, self._now_and_then, self._write_state
         )
-        Pass(own, begin, server, limits, around).run()
-        for table in tables:
-            self.tap.report.add(table.stream.name, changes=table.operations)
+        try:
+            with self.tap.route.explaining():
+                Pass(own, begin, server, limits, around).run()
+        finally:
+            for table in tables:
+                self.tap.report.add(table.stream.name, changes=table.operations)
+                self.tap.report.note(table.stream.name, bookmark_after=short(table.stream.stream_state))
 
     def _write_state(self) -> None:
         self.tap.state_writer.write_state(self.tap.state)
