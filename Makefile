@@ -14,7 +14,7 @@ test: .venv/bin/uv  ## the whole suite
 
 stress: .venv/bin/uv  ## thousands of runs that are killed or stopped at any point
 	@$(RUN) -m tools.setup workspace
-	@STRESS=$${STRESS:-3000} CDC_STRESS=$${CDC_STRESS:-180} $(RUN) -m pytest -n logical --timeout 7200 tests/faults/test_interruptions.py tests/tap_postgres/test_cdc_stress.py
+	@STRESS=$${STRESS:-3000} CDC_STRESS=$${CDC_STRESS:-180} $(RUN) -m pytest -n logical --timeout 7200 tests/faults/test_interruptions.py tests/tap_postgres/test_cdc_stress.py tests/target_delta/test_upkeep_maintain.py::test_many_small_runs
 
 check: .venv/bin/uv  ## format, lint, types and the fast tests, in under a minute
 	@$(RUN) -m tools.setup workspace

@@ -9,8 +9,14 @@ import pytest
 from deltalake import DeltaTable
 
 from singerkit.errors import SettingsError
+from target_delta.commit import Committer
+from target_delta.contract import Contract
+from target_delta.files import Layout
+from target_delta.past import Past
 from target_delta.remembering import time_column
 from target_delta.schema import stream_schema
+from target_delta.store import Store
+from target_delta.table import Table
 
 from .conftest import Load, Rows, Verb, activate, record, schema, state
 
@@ -255,3 +261,22 @@ def test_times_that_clocks_disagree_on(load: Load, rows: Rows) -> None:
     found = sorted(rows("people__history"), key=lambda row: row["_sdc_valid_from"])
     assert [row["name"] for row in found] == ["a", "b"]
     assert found[0]["_sdc_valid_to"] == found[1]["_sdc_valid_from"] > datetime(2026, 1, 9, tzinfo=UTC)
+
+
+def test_two_runs_at_once(load: Load, rows: Rows, warehouse: Path) -> None:
+    """A run that another has outrun looks again: what it saw of the table does not come after what is newer."""
+    load([PLAIN, person(1, "a")], **HISTORY)
+    load([PLAIN, person(1, "b")])
+    others = [lambda: load([PLAIN, person(1, "c")], **HISTORY)]
+
+    def alive() -> None:
+        if others:
+            others.pop()()
+
+    tables = [Table(Store(str(warehouse / name), {}), name) for name in ("people", "people__history")]
+    Past(
+        tables[0], Committer(tables[1], "slow", alive, contract=Contract(types="evolve_to_text")), ["id"], Layout()
+    ).follow()
+
+    assert names(rows) == [("a", False), ("b", False), ("c", True)] or names(rows) == [("a", False), ("c", True)]
+    assert rows("people")[0]["name"] == "c"

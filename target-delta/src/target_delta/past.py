@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from singerkit.errors import SafetyStopError
+from singerkit.errors import SafetyStopError, StoreError
 from target_delta.arrays import whole
 from target_delta.conform import conform
 from target_delta.history import ROWS, entries
@@ -45,8 +45,13 @@ TOGETHER = 131_072  # rows of one commit: the stored versions of their keys are 
 COMMITTED = "_sdc_commit_at"
 """When the source committed a change: what change data capture says."""
 _EXTRACTED = "_sdc_extracted_at"
+MOST_ROUNDS = 40  # in which other writers may be faster
 _MOVES = ("compact", "repartition", "widen")  # upkeep that changes no row
 _INSTANT = pa.timestamp("us", "UTC")
+
+
+class _OutrunError(Exception):
+    """Another run has brought the history forward meanwhile."""
 
 
 @dataclass
@@ -69,6 +74,8 @@ class Past:
     _noted: list[pa.Table] = field(default_factory=list)
     _files: tuple[int, list[LiveFile]] | None = None
     """The version that was followed last, and the files that the table had then."""
+    _at: int = -1
+    """The version of the history that was seen last."""
 
     @property
     def order(self) -> Sequence[str]:
@@ -84,14 +91,29 @@ class Past:
             self._noted.append(rows)
 
     def follow(self) -> Change:
-        """Bring the history up to the table's newest version, and return what came.
+        """Bring the history up to the table's newest version, and return what came; again where another was at it."""
+        for _ in range(MOST_ROUNDS):
+            try:
+                return self._follow()
+            except _OutrunError:
+                continue
+        raise StoreError(
+            "other writers brought the history forward in every round",
+            remedy="let fewer programs write this table at the same time",
+            stream=self.table.stream, rounds=MOST_ROUNDS,
+        )  # fmt: skip
 
-        1. See the table, and the version up to which the history goes.
+    def _follow(self) -> Change:
+        """Do it once.
+
+        1. See the history before the table, and up to which version of the table it goes.
         2. Take the rows that were noted; where that is not all that happened, compare the table with what it was.
         3. Commit them piece by piece; the last commit says up to which version of the table the history goes.
         """
-        now = self.table.snapshot()  # 1
-        if now is None or (upto := self._upto(now)) == now.version:
+        past = self.committer.table.snapshot()  # 1
+        self._at = -1 if past is None else past.version
+        now = self.table.snapshot()
+        if now is None or (upto := _followed(past, now)) == now.version:
             return Change(())
         self._refuse_foreign(now)
         pieces = self._pieces(now, upto)  # 2
@@ -121,17 +143,18 @@ class Past:
 
     def _compared(self, now: Snapshot, upto: int | None, time: datetime, made: Sequence[Entry]) -> Iterator[Seen]:
         """Yield what the table has and had not, or all that it has, and the keys that it has no more."""
-        schema, then = now.columns, self._then(upto)
-        known = {file.path for file in then or ()}
+        schema, then, store = now.columns, self._then(upto), self.table.store
+        known, live = {file.path for file in then or ()}, {file.path for file in now.files}
+        went = [file for file in then or () if file.path not in live]
+        if any(store.size(file.path) != file.size for file in went):  # vacuum was there
+            then, known = None, set()
         came = [file for file in now.files if file.path not in known]
         for file in came:
-            for rows in read(self.table.store, file, now.schema, schema.names):
+            for rows in read(store, file, now.schema, schema.names):
                 yield from self._seen(rows, time)
         if then is not None and not any(map(_may_delete, made)):
             return
-        live = {file.path for file in now.files}
-        store = self.table.store
-        before = Side(store, [file for file in then or () if file.path not in live], now.schema)
+        before = Side(store, went, now.schema)
         if then is None:
             past = self.committer.table.snapshot()
             before = Side(self.committer.table.store, past.files if past else [], past.schema if past else schema)
@@ -146,10 +169,9 @@ class Past:
             return self._files[1]
         store = self.table.store
         try:
-            files = Snapshot(DeltaTable(store.uri, version=upto, storage_options=dict(store.options))).files
+            return Snapshot(DeltaTable(store.uri, version=upto, storage_options=dict(store.options))).files
         except DeltaError:  # its log was cleaned away
             return None
-        return files if all(store.size(file.path) == file.size for file in files) else None
 
     def _seen(self, rows: pa.Table, time: datetime, omitted: Masks | None = None) -> Iterator[Seen]:
         dated = self._dated(rows, time, deleted=False)
@@ -173,18 +195,28 @@ class Past:
         shape = contract.shape(None if past is None else past.schema, came)
         batches = [shape.fitted(conform(batch, came), {}).rows for batch in seen.rows.to_batches()]
         rows = pa.Table.from_batches(batches, schema=shape.columns)
-        plan = Remember(
+        remember = Remember(
             self.committer.table.store, Seen(rows, seen.omitted, seen.gone), self.keys, self.versions, self.layout,
             self.committer.alive, by_time=self.time is not None,
-        ).plan  # fmt: skip
+        )  # fmt: skip
+
+        def plan(snapshot: Snapshot) -> Change:
+            self._refuse_outrun(snapshot)
+            return remember.plan(snapshot)
+
         schema = contract.shape(None if past is None else past.schema, table).columns
         noted = {} if followed is None else {FOLLOWED: followed}
-        return self.committer.commit(schema, plan, noted=noted).change
+        landed = self.committer.commit(schema, plan, noted=noted)
+        self._at = landed.version
+        return landed.change
 
-    def _upto(self, now: Snapshot) -> int | None:
-        past = self.committer.table.snapshot()
-        found = None if past is None else past.delta.transaction_version(FOLLOWED)
-        return None if found is None or found > now.version else int(found)
+    def _refuse_outrun(self, past: Snapshot) -> None:
+        """Begin anew where another run has written to the history: what was seen may be older than what that saw."""
+        for entry in entries(self.committer.table.store, past.version):
+            if entry.version <= self._at:
+                return
+            if entry.run not in (None, self.committer.run) and entry.upkeep not in _MOVES:
+                raise _OutrunError
 
     def _since(self, version: int, upto: int | None) -> list[Entry] | None:
         """Return the commits behind a version, newest first, or None where the log does not reach back to it."""
@@ -208,6 +240,12 @@ class Past:
                 remedy="set history to false for the stream, or load it into a table without them",
                 stream=self.table.stream, features=" ".join(now.foreign_features),
             )  # fmt: skip
+
+
+def _followed(past: Snapshot | None, now: Snapshot) -> int | None:
+    """Return the version of the table up to which a history goes, or None where that is none of this table's."""
+    found = None if past is None else past.delta.transaction_version(FOLLOWED)
+    return None if found is None or found > now.version else int(found)
 
 
 def _may_delete(entry: Entry) -> bool:
