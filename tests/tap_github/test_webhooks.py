@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.tap_github.conftest import Tries
 
 SECRET = "canary-of-the-hook"
+TAP = TapGithub(config={}, validate_config=False)
 ADDRESS = "https://hooks.example.com/github"
 
 
@@ -39,6 +40,8 @@ def test_every_event_is_of_a_stream(event: Any) -> None:
     assert row.version_keys or row.bookmarks[0].of_parent
     columns = {column for parent in row.parents for column in parent.columns}
     assert {*row.keys} & columns <= {*event.columns}
+    said = TAP.streams[event.stream].schema["properties"]
+    assert all("null" in said[column]["type"] for column in columns - {*event.columns})
 
 
 def delivery(one: Repository, **body: Any) -> dict[str, Any]:
