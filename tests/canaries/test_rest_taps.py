@@ -178,7 +178,12 @@ def test_ways_to_sign(auth: dict[str, Any], line: Line) -> None:
         api.route("/rows", ANSWERS["forbidden"])
         filled = {name: text.format(url=api.url) if name.endswith("_url") else text for name, text in auth.items()}
         rows = {"name": "rows", "path": "/rows", "keys": ["id"], "schema": {"properties": {"id": {"type": "integer"}}}}
-        config = {"base_url": api.url, "auth": filled, "endpoints": [rows], "secrets": {"written": mark("written")}}
+        config: dict[str, Any] = {
+            "base_url": api.url,
+            "auth": filled,
+            "endpoints": [rows],
+            "secrets": {"written": mark("written")},
+        }
         config |= {"allow_private_hosts": True, "max_attempts": 1}
         line.also |= {mark("given")}
         for words in ((), ("check", "--json"), ("preview", "rows")):
