@@ -39,6 +39,7 @@ PURE = (
     "singerkit/src/singerkit/rest/descending.py",
     "singerkit/src/singerkit/rest/endpoint.py",
     "singerkit/src/singerkit/rest/family.py",
+    "singerkit/src/singerkit/rest/held.py",
     "singerkit/src/singerkit/rest/marks.py",
     "singerkit/src/singerkit/rest/pages.py",
     "singerkit/src/singerkit/rest/progress.py",

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Literal
 
 from singerkit.errors import SettingsError
+from singerkit.rest import held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -90,7 +91,7 @@ def from_state(bookmark: Bookmark, value: Any, stream: str) -> Any:
             stream=stream,
             key=bookmark.field,
             holds=type(value).__name__,
-            remedy="remove bookmarks.<stream> from the STATE (meltano state edit) to read the stream from the start",
+            remedy=held.REMEDY,
         ) from error
 
 

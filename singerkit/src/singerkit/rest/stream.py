@@ -18,7 +18,7 @@ from singer_sdk.singerlib import MetadataMapping
 from singerkit.account import SOURCE
 from singerkit.errors import SettingsError
 from singerkit.output import Files
-from singerkit.rest import bookmarks
+from singerkit.rest import bookmarks, held
 from singerkit.rest.family import PlaceLostError
 from singerkit.rest.output import MappedRowValues, RowLines, Rows
 from singerkit.rest.reader import Reader, is_young
@@ -75,6 +75,7 @@ class RestStream(ArrowStream):
         """Yield rows and checkpoints until all is read, or `max_rows` are."""
         state = dict(self.stream_state)
         before = state if version is None else state.get("full_load", {})
+        held.check(before, self.name)
         drained: dict[str, Any] = {}
         if version is None and self._tap.drain is not None:
             drained = yield from self._delivered(self._tap.drain, state)
@@ -216,9 +217,8 @@ class RestStream(ArrowStream):
         if self.endpoint.vendor_keeps is None:
             super()._full_load(counter)
             return
-        load = self.stream_state.get("full_load")
-        version = load["version"] if load and self.can_resume(load) else int(time.time() * 1000)
-        if not load or load["version"] != version:
+        version = self._resumed_version() or int(time.time() * 1000)
+        if version != self._resumed_version():
             self.stream_state["full_load"] = {"version": version}
         self._move(version, counter)
         self.stream_state.pop("full_load", None)
