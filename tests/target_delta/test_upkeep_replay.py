@@ -41,7 +41,7 @@ def test_rows_that_still_do_not_fit(load: Load, rows: Rows, verb: Verb, catalog:
 
     done = verb("replay", "t", "--catalog", catalog(texts))
 
-    assert done == [{"stream": "t", "quarantined": 3, "loaded": 0, "older": 0, "invalid": 3}]
+    assert done == [{"stream": "t", "quarantined": 3, "loaded": 0, "older": 0, "invalid": 3, "replayed": True}]
     assert len(verb("peek", "t__quarantine")) == 3
     assert rows("t") == before
 
@@ -66,7 +66,7 @@ def test_rows_that_fit_by_now(load: Load, rows: Rows, verb: Verb, catalog: Calla
     done = verb("replay", "t", "--catalog", catalog(schema("t", ["id"], id="integer", x="number")))
     again = verb("replay", "t", "--catalog", catalog(schema("t", ["id"], id="integer", x="number")))
 
-    assert done == [{"stream": "t", "quarantined": 2, "loaded": 1, "older": 1, "invalid": 0}]
+    assert done == [{"stream": "t", "quarantined": 2, "loaded": 1, "older": 1, "invalid": 0, "replayed": True}]
     assert again[0]["quarantined"] == 0
     assert {row["id"]: row["x"] for row in rows("t")} == {1: 1.0, 2: 2.5, 3: 3.0, 9: 0.5}
     assert verb("peek", "t__quarantine") == []
@@ -119,12 +119,21 @@ def test_rows_that_the_contract_put_aside(
     load([OLD, record("t", id=1, x=1)])
     load([texts, record("t", id=2, x="two"), record("t", id=3, x=None)], schema_contract={"types": "discard_row"})
 
-    def replayed(types: str) -> list[dict[str, Any]]:
+    def replayed(types: str, *more: str) -> list[dict[str, Any]]:
         config = tmp_path / "config.json"
         config.write_text(json.dumps({"path": str(warehouse), "schema_contract": {"types": types}}))
-        return verb("replay", "t", "--catalog", catalog(texts), "--config", str(config))
+        return verb("replay", "t", "--catalog", catalog(texts), "--config", str(config), *more)
 
-    assert replayed("discard_row") == [{"stream": "t", "quarantined": 1, "loaded": 0, "older": 0, "invalid": 1}]
-    assert replayed("variant") == [{"stream": "t", "quarantined": 1, "loaded": 1, "older": 0, "invalid": 0}]
+    assert replayed("discard_row") == [
+        {"stream": "t", "quarantined": 1, "loaded": 0, "older": 0, "invalid": 1, "replayed": True}
+    ]
+    before = rows("t"), rows("t__quarantine")
+    assert replayed("variant", "--dry-run") == [
+        {"stream": "t", "quarantined": 1, "loaded": 1, "older": 0, "invalid": 0, "replayed": False}
+    ]
+    assert (rows("t"), rows("t__quarantine")) == before
+    assert replayed("variant") == [
+        {"stream": "t", "quarantined": 1, "loaded": 1, "older": 0, "invalid": 0, "replayed": True}
+    ]
     assert rows("t") == [{"id": number, "x": x, "x__text": text} for number, x, text in
                          ((1, 1, None), (2, None, "two"), (3, None, None))]  # fmt: skip

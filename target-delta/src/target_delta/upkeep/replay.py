@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from target_delta.upkeep.show import Row
     from target_delta.upkeep.tables import Found
 
-COLUMNS = ("stream", "quarantined", "loaded", "older", "invalid")
+COLUMNS = ("stream", "quarantined", "loaded", "older", "invalid", "replayed")
 
 
 class _Line(msgspec.Struct):
@@ -58,8 +58,8 @@ class Way:
     contract: Contract
 
 
-def replay(table: Found, aside: Found, message: Mapping[str, Any], way: Way) -> Row:
-    """Load the rows of a quarantine by the SCHEMA of now, and return what became of them.
+def replay(table: Found, aside: Found, message: Mapping[str, Any], way: Way, *, dry_run: bool = False) -> Row:
+    """Load the rows of a quarantine by the SCHEMA of now, and return what became of them (or would).
 
     1. Read them by the SCHEMA, into a folder beside the tables.
     2. Load those that fit, but for rows whose key the table has: what it has came later.
@@ -72,11 +72,18 @@ def replay(table: Found, aside: Found, message: Mapping[str, Any], way: Way) -> 
     config |= {"on_invalid_record": "quarantine", "load_method": None}
     with loaded(lines, config, {table.stream: table.snapshot.columns}.get) as beside:  # 1
         came = _snapshot(beside.path, table.stream)
-        rows = sum(file.rows or 0 for file in came.files) if came else 0
-        new = _load(table, came, beside.path, tuple(message["key_properties"]), way) if came else 0  # 2
-        invalid = _keep(aside, beside.path, way.layout)  # 3
-    before = sum(file.rows or 0 for file in aside.snapshot.files)
-    return {"stream": table.stream, "quarantined": before, "loaded": new, "older": rows - new, "invalid": invalid}
+        rows = _rows(came)
+        load = _would_load if dry_run else _load
+        new = load(table, came, beside.path, tuple(message["key_properties"]), way) if came else 0  # 2
+        invalid = _rows(_snapshot(beside.path, aside.stream)) if dry_run else _keep(aside, beside.path, way.layout)  # 3
+    return {
+        "stream": table.stream,
+        "quarantined": _rows(aside.snapshot),
+        "loaded": new,
+        "older": rows - new,
+        "invalid": invalid,
+        "replayed": not dry_run,
+    }
 
 
 def schema_of(catalog: Mapping[str, Any], stream: str) -> dict[str, Any]:
@@ -127,6 +134,22 @@ def _load(table: Found, came: Snapshot, path: str, keys: tuple[str, ...], way: W
     if loaded_rows:
         loader.settle(SoFar())
     return loaded_rows
+
+
+def _would_load(table: Found, came: Snapshot, path: str, keys: tuple[str, ...], way: Way) -> int:
+    """Return how many rows would come into the table, which stays as it is; what the contract refuses ends here too."""
+    now = table.snapshot
+    way.contract.evolved(now.schema, came.columns)
+    known, needed = Known(table.store, now, keys), [*dict.fromkeys([*keys, *now.partitioning.keys])]
+    new = 0 if keys else _rows(came)
+    for file in came.files if keys else ():
+        for rows in read(Store(table_address(path, table.stream), {}), file, came.columns, needed):
+            new += int((~known.find(now.partitioning.place(rows))).sum())
+    return new
+
+
+def _rows(snapshot: Snapshot | None) -> int:
+    return sum(file.rows or 0 for file in snapshot.files) if snapshot else 0
 
 
 def _placed(rows: pa.Table, now: Snapshot) -> pa.Table:

@@ -161,7 +161,9 @@ def plan(chosen: Settings, *, as_json: bool) -> None:
 
 @verb
 @click.argument("stream")
-@click.option("--plan", "is_plan", is_flag=True, help="Say from the log what there is and what would be, no more.")
+@click.option(
+    "--plan", "--dry-run", "is_plan", is_flag=True, help="Say from the log what there is and what would be, no more."
+)
 @click.option("--mode", type=click.Choice(["none", "md5", "numerical", "datetime", "column"]))
 @click.option("--key", "keys", multiple=True, help="A column that the partition follows from; the keys where not said.")
 @click.option("--count", type=click.IntRange(min=1), help="How many partitions (md5).")
@@ -188,7 +190,8 @@ def repartition(chosen: Settings, stream: str, *, is_plan: bool, target_mb: int,
 @verb
 @click.argument("stream")
 @click.option("--catalog", "file", required=True, type=click.File("rb"), help="What the tap's --discover says now.")
-def replay(chosen: Settings, stream: str, file: IO[bytes], *, as_json: bool) -> None:
+@DRY_RUN
+def replay(chosen: Settings, stream: str, file: IO[bytes], *, dry_run: bool, as_json: bool) -> None:
     """Load the rows of <STREAM>__quarantine again, by the schema that the tap has now; what does not fit stays."""
     import json
 
@@ -200,7 +203,7 @@ def replay(chosen: Settings, stream: str, file: IO[bytes], *, as_json: bool) -> 
     aside, found = (table(chosen.path, chosen.storage_options, name) for name in (quarantine_name(stream), stream))
     message = room.schema_of(json.load(file), stream)
     way = room.Way(click.get_current_context().meta[_CONFIG], layout(chosen), chosen.contract_of(stream))
-    _show([room.replay(found, aside, message, way)], room.COLUMNS, as_json=as_json)
+    _show([room.replay(found, aside, message, way, dry_run=dry_run)], room.COLUMNS, as_json=as_json)
 
 
 VERBS: dict[str, click.Command] = {
