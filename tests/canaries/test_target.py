@@ -59,6 +59,16 @@ def test_tables_on_a_disk(line: Line) -> None:
         line(TargetDelta, there, *words, stdin=LINES)
 
 
+def test_a_state_that_is_exported_is_word_for_word(line: Line) -> None:
+    """What an option of the store has in common with the name of a stream is no reason to change a STATE."""
+    there = {**config(line.folder / "warehouse"), "storage_options": {"azure_storage_account_name": "orders"}}
+    lines = LINES.replace(b'"s"', b'"orders"')
+
+    assert line(TargetDelta, there, stdin=lines) == 0
+    assert line(TargetDelta, there, "state", "export") == 0
+    assert json.loads(line.said.splitlines()[0])["bookmarks"] == {"orders": {"id": 1}}
+
+
 @pytest.mark.parametrize("broken", [b"{", b"[]\n", b'{"type": "RECORD", "stream": "x", "record": {}}\n'])
 def test_broken_input(broken: bytes, line: Line) -> None:
     """What is wrong with the input is said without the settings."""

@@ -104,6 +104,8 @@ class Shell:
     """What it was told: a value of `settings_class`, and all that a plugin reads."""
     config_jsonschema: ClassVar[dict[str, Any]]
     _config: dict[str, Any]
+    answers_are_data: ClassVar[bool] = False
+    """Whether programs go on with what verbs print, so that it must be word for word; otherwise secrets are masked."""
     stopped_by: int | None = None
     """The signal that asked this run to stop, or None. Looked at between messages, never acted on inside one."""
 

@@ -9,6 +9,7 @@ import copy
 import functools
 import logging
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,7 @@ def _taking(verb: click.Command, files: Sequence[click.Parameter], plugin: type[
         context = click.get_current_context()
         context.obj = given(context, plugin)
         kept = {name: value for name, value in options.items() if name not in FILES}
-        with guarded_stdout():
+        with nullcontext() if plugin.answers_are_data else guarded_stdout():
             return plain(**kept) if plain is not None else None
 
     own.callback = callback

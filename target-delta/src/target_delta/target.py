@@ -36,6 +36,7 @@ class TargetDelta(Shell, Target):
     name = "target-delta"
     settings_class = Settings
     settings: Settings
+    answers_are_data = True  # they come from tables; in a STATE that is exported a masked word would be another word
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
