@@ -98,6 +98,14 @@ def test_append_with_a_new_column_loses_it(tmp_path: Path) -> None:
     assert [field.name for field in DeltaTable(tmp_path).schema().fields] == ["id"]
 
 
+def test_folder_with_an_encoded_name(tmp_path: Path) -> None:
+    """Of a folder whose name looks encoded delta-rs writes one and reads another."""
+    with pytest.raises(DeltaError, match="File not found"):
+        write_deltalake(tmp_path / "a%20b", ONE)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["a%20b"]
+
+
 def test_overwrite_changes_the_schema_in_the_same_commit(tmp_path: Path) -> None:
     """A transaction in overwrite mode removes all files and takes the new columns at once."""
     write_deltalake(tmp_path, ONE)

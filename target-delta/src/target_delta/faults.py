@@ -25,7 +25,8 @@ _FAULTS = (
         "renew them: a run reads storage_options_file again when it changes, and asks a profile or an identity again",
     ),
     _Fault(
-        r"Unknown scheme|Account must be specified|Failed to parse config|builder error|relative URL without a base",
+        r"Unknown scheme|Account must be specified|Failed to parse config|builder error|relative URL without a base|"
+        r"empty path segment|Unable to recognise URL",
         SettingsError, "the store's address and its options do not make a store",
         "correct path and storage_options (allow_http: true for a plain http endpoint)",
     ),

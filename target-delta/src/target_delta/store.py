@@ -1,11 +1,12 @@
 """One table's folder, on a disk or in an object store.
 
-Takes paths relative to the table; gives files, written once. Refuses nothing: what fails is an OSError.
+Takes paths relative to the table; gives files, written once. Refuses an address that is none; what fails is an OSError.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from operator import methodcaller
 from pathlib import Path
@@ -17,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 import pyarrow as pa
 import pyarrow.fs as pa_fs
 
+from singerkit.errors import SettingsError
 from target_delta.faults import is_denied
 
 if TYPE_CHECKING:
@@ -24,9 +26,30 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
+_ALMOST = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")  # one letter is a drive
+
 IMPATIENT = {"max_retries": "3", "retry_timeout": "10s", "timeout": "10s", "connect_timeout": "5s"}
 """For the first question to an object store, so that what is wrong is said within seconds; what the options themselves
 say stays. Later questions have the patience of delta-rs: three minutes."""
+
+
+def checked(uri: str) -> str:
+    """Return an address, or refuse one that means something else than it says."""
+    _, scheme, rest = uri.partition("://")
+    if not scheme and _ALMOST.match(uri):
+        why = "an address has two slashes behind its scheme"
+    elif scheme and re.search(r"[?#]|(?<=.)//", rest):
+        why = "an address has no query, no fragment and no empty folder"
+    elif scheme and not rest.partition("/")[0] and not uri.startswith("file:"):
+        why = "an address names a bucket"
+    else:
+        return uri
+    raise _no_address(why, uri)
+
+
+def _no_address(why: str, uri: str) -> SettingsError:
+    return SettingsError(f"the path cannot be used: {why}", remedy="correct it, as in s3://bucket/folder", path=uri)
 
 
 def local_path(uri: str) -> Path | None:
@@ -41,8 +64,10 @@ class Store:
     """The files of one table; `uri` is what delta-rs opens, so many folders below the root of all tables."""
 
     def __init__(self, uri: str, options: Mapping[str, str], *, depth: int = 1, hurried: bool = False) -> None:
-        root = local_path(uri)
+        root = local_path(checked(uri))
         self.root = root.absolute() if root else None
+        if self.root and _ENCODED.search(str(self.root)):
+            raise _no_address("delta-rs writes to a folder with % and two digits in its name, and reads another", uri)
         self.uri = str(self.root) if self.root else uri
         self.depth = depth
         self._given = options
