@@ -34,7 +34,8 @@ STATE_EVERY = 4
 STRESS = int(os.environ.get("STRESS", "100"))
 PADDING = {"no column": "x" * 30_000}  # so that the input is several blocks, with a STATE in each
 TIME = {"type": ["string", "null"], "format": "date-time"}
-SCHEMA = {"properties": {"id": {"type": "integer"}, "v": {"type": "integer"}, "_sdc_deleted_at": TIME, "at": TIME}}
+INTEGER = {"type": ["integer", "null"]}
+SCHEMA = {"properties": {"id": INTEGER, "v": INTEGER, "odd": INTEGER, "_sdc_deleted_at": TIME, "at": TIME}}
 DELETED = "2024-01-02T03:04:05Z"
 
 Table = list[tuple[int, int]]
@@ -122,6 +123,11 @@ TAPS = {
     "upsert between partitions": Tap(("id",), lambda place: {"id": place % 13, "v": place}, config=_numerical("v")),
     "full load into partitions": Tap(("id",), lambda place: {"id": place, "v": place}, full=True, config=BY_KEY),
     "full load": Tap(("id",), lambda place: {"id": place, "v": place}, full=True),
+    "append of odd values": Tap(
+        (),
+        lambda place: {"id": place, "v": place, "odd": "odd" if place in {11, 25} else place},
+        config={"schema_contract": {"types": "variant"}},
+    ),
     "history": Tap(
         ("id",),
         lambda place: {"id": place % 13, "v": place, "at": f"2024-01-02T03:{place:02}:00Z"},
