@@ -200,6 +200,52 @@ def test_parts_go_back_each_and_those_behind_stay() -> None:
     assert parts[0]["replication_key_value"] == 10
 
 
+PARENTS = {
+    "replication_key": "at",
+    "parents": {'["octo","hello"]': "2025-03-02T00:00:00Z", "7": "2025-01-01T00:00:00Z"},
+}
+HALVES = {"halves": {'["octo","new"]': {"earliest": "2025-01-05", "high": "2025-02-01", "resume": {"url": "canary"}}}}
+MOVED = {
+    "replication_key": "run_at",
+    "global": "2025-03-02",
+    "changed": {'["octo","hello"]': "2025-03-01T00:00:00Z"},
+    "covered": {'["octo","b"]': ["2025-01-01", "2025-01-09"]},
+    "looked": "2025-03-02T00:00:00Z",
+}
+
+
+def test_a_stream_below_others_is_said_parent_by_parent() -> None:
+    """Each parent's bookmark is a line, with how far a walk came that was cut; and one for all, where there is one."""
+    said = [*explain(state(issues=PARENTS | HALVES, jobs=MOVED), datetime(2025, 3, 3, tzinfo=UTC))]
+
+    assert said == [
+        "issues [of=octo/hello]: read up to at = 2025-03-02T00:00:00Z; 1 day ago",
+        "issues [of=7]: read up to at = 2025-01-01T00:00:00Z; 61 days ago",
+        (
+            "issues [of=octo/new]: newest first, and 2025-02-01 down to 2025-01-05 done; what is older comes next; "
+            "stopped between two pages; the next run goes on there"
+        ),
+        "jobs [of=all parents]: read up to run_at = 2025-03-02; 1 day ago",
+    ]
+
+
+def test_parents_go_back_each_and_so_does_what_moved() -> None:
+    """Every bookmark that is as far goes back, the parents' own too; what a cut run left is read again."""
+    issues, said = rewind(state(issues=PARENTS | HALVES), "issues", "2025-02-01")
+    jobs, told = rewind(state(jobs=MOVED), "jobs", "2025-02-01")
+
+    parents = {'["octo","hello"]': "2025-02-01T00:00:00Z", "7": "2025-01-01T00:00:00Z"}
+    assert issues == state(issues={"replication_key": "at", "parents": parents})
+    assert said == [
+        "issues [octo/hello]: at back from 2025-03-02T00:00:00Z to 2025-02-01T00:00:00Z",
+        "issues [7]: stays at 2025-01-01T00:00:00Z",
+    ]
+    moved = {'["octo","hello"]': "2025-02-01T00:00:00Z"}
+    assert jobs == state(jobs={"replication_key": "run_at", "global": "2025-02-01", "changed": moved})
+    assert len(told) == 2
+    assert PARENTS["parents"]['["octo","hello"]'] == "2025-03-02T00:00:00Z"  # type: ignore[index]  # an object
+
+
 FORWARD = (
     "the stream has not come that far: going there would skip rows (stream=orders, reached={}); choose an earlier place"
 )

@@ -8,14 +8,14 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from singerkit.state.marks import KEY, VALUE, Mark, marks_of
-from singerkit.state.values import Value, read
+from singerkit.state.marks import Mark, marks_of
+from singerkit.state.values import KEY, VALUE, Value, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _SAID = frozenset({KEY, VALUE, "full_load", "earliest", "high", "resume", "progress_markers"})
-_NEVER_SAID = frozenset({"starting_replication_value", "replication_key_signpost"})  # singer-sdk's notes to itself
+_NEVER_SAID = frozenset({"starting_replication_value", "replication_key_signpost", "fingerprint"})  # singer-sdk's notes to itself
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SettingsError
+from singerkit.state.parents import WORDS, parts_of
+from singerkit.state.values import KEY, VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-KEY, VALUE = "replication_key", "replication_key_value"
 _WRAPPERS = ("singer_state", "value")  # Meltano's payload, and a whole STATE message
 
 
@@ -61,10 +62,13 @@ def marks_of(state: Mapping[str, Any]) -> list[Mark]:
 
 
 def _of_stream(stream: str, kept: Mapping[str, Any]) -> Iterator[Mark]:
-    parts = kept.get("partitions") or []
-    own = {name: value for name, value in kept.items() if name != "partitions"}
-    if own or not parts:
+    parts, below = kept.get("partitions") or [], [*parts_of(kept)]
+    left_out = {"partitions", *(WORDS if below else ())}
+    own = {name: value for name, value in kept.items() if name not in left_out}
+    if own.keys() - {KEY} or not (parts or below):
         yield Mark(stream, (), own)
+    for name, one in below:
+        yield Mark(stream, (("of", name),), one)
     for part in parts:
         context = part.get("context") or {}
         yield Mark(stream, tuple(context.items()), {name: value for name, value in part.items() if name != "context"})

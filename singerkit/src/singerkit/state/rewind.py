@@ -10,8 +10,9 @@ import difflib
 from typing import TYPE_CHECKING, Any
 
 from singerkit.errors import SettingsError
-from singerkit.state.marks import KEY, VALUE, bookmarks_of
-from singerkit.state.values import Value, asked, like, read
+from singerkit.state.marks import bookmarks_of
+from singerkit.state.parents import bookmarks_in
+from singerkit.state.values import KEY, VALUE, Value, asked, like, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -24,6 +25,12 @@ _UNFINISHED = (
     "high",
     "resume",
     "fingerprint",
+    "halves",
+    "covered",
+    "looked",
+    "after",
+    "way",
+    "began",
 )
 """What an unfinished run left: it lies after the place that is gone back to, and is read again with the rest."""
 
@@ -42,17 +49,20 @@ def rewind(state: Mapping[str, Any], stream: str, to: str) -> tuple[dict[str, An
             stream=stream,
             remedy=f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(bookmarks)) or 'none'}",
         )
-    places = list(_places(stream, bookmarks[stream]))
+    kept = bookmarks[stream]
+    places = [(name, dict(one)) for name, one in _places(stream, kept)]
     if not places:
-        raise _nothing_to_rewind(stream, bookmarks[stream])
-    lines = [_go_back(name, kept, to) for name, kept in places]
+        raise _nothing_to_rewind(stream, kept)
+    lines = [_go_back(name, one, to) for name, one in _places(stream, kept)]
     if not any(moved for moved, _ in lines):
         raise SettingsError(
             "the stream has not come that far: going there would skip rows",
             stream=stream,
-            reached=", ".join(sorted({str(kept[VALUE]) for _, kept in places})[:3]),
+            reached=", ".join(sorted({str(one[VALUE]) for _, one in places})[:3]),
             remedy="choose an earlier place",
         )
+    for leftover in _UNFINISHED:
+        kept.pop(leftover, None)
     return changed, [line for _, line in lines]
 
 
@@ -64,6 +74,8 @@ def _places(stream: str, kept: dict[str, Any]) -> Iterator[tuple[str, dict[str, 
         if part.get(VALUE) is not None:
             inside = ", ".join(f"{name}={value}" for name, value in (part.get("context") or {}).items())
             yield f"{stream} [{inside}]", part
+    for name, one in bookmarks_in(kept):
+        yield f"{stream} [{name}]", one
 
 
 def _go_back(name: str, kept: dict[str, Any], to: str) -> tuple[bool, str]:

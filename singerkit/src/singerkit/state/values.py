@@ -11,6 +11,9 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Literal
 
+KEY, VALUE = "replication_key", "replication_key_value"
+"""Where a STATE keeps the name of a bookmark's column, and the bookmark."""
+
 Kind = Literal["moment", "local time", "day", "number", "text"]
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
