@@ -56,6 +56,7 @@ PURE = (
     "singerkit/src/singerkit/settings/words.py",
     "singerkit/src/singerkit/state/explain.py",
     "singerkit/src/singerkit/state/marks.py",
+    "singerkit/src/singerkit/state/parents.py",
     "singerkit/src/singerkit/state/rewind.py",
     "singerkit/src/singerkit/state/values.py",
     "singerkit/src/singerkit/webhooks/events.py",
