@@ -14,7 +14,7 @@ from target_delta.faults import fault, is_denied, said_by
 from target_delta.options import FileOptions
 from tests.small_store import SmallStore, small_store
 
-from .conftest import Load, record, schema, state
+from .conftest import Load, command_line, record, schema, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,6 +156,24 @@ def test_store_that_never_answers(load: Load, store: SmallStore) -> None:
 
     with pytest.raises(StoreError, match="cannot be reached"):
         load([PEOPLE], path=LAKE, storage_options=store.s3 | {"timeout": "200ms", "retry_timeout": "1s"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", [["history"], ["verify"], ["peek", "people"], ["maintain"], ["state", "export"]])
+def test_store_that_refuses_a_verb(
+    load: Load, store: SmallStore, tmp_path: Path, caplog: pytest.LogCaptureFixture, verb: list[str]
+) -> None:
+    """A verb whose store refuses it, at its first question or later, ends with one line and the code of a run."""
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"path": LAKE, "storage_options": store.s3}))
+    load([PEOPLE, record("people", id=1)], path=LAKE, storage_options=store.s3)
+
+    for requests in (0, 6):
+        caplog.clear()
+        store.fail({"when": ".", "skip": requests, "status": 403, "code": "AccessDenied"})
+        assert command_line("--config", str(config), *verb) == 5
+        [line] = [entry.getMessage() for entry in caplog.records if entry.levelname == "ERROR"]
+        assert "does not let these credentials do this" in line
 
 
 @pytest.fixture

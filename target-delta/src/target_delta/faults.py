@@ -87,7 +87,7 @@ def is_denied(error: BaseException) -> bool:
     return _DENIED.search(str(error)) is not None
 
 
-def fault(error: BaseException, *, stream: str, path: str) -> SingerkitError | None:
+def fault(error: BaseException, *, stream: str | None, path: str) -> SingerkitError | None:
     """Return the error of ours that an object store's means, or None where it is nothing that a store says."""
     text = _COLOUR.sub("", str(error))
     found = next((one for one in _FAULTS if re.search(one.signs, text)), None)

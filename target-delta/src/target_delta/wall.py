@@ -22,12 +22,15 @@ _REMEDY = "nothing of this batch is in the table; mend the store and run again, 
 
 
 @contextmanager
-def store_errors(stream: str, path: str) -> Iterator[None]:
+def store_errors(stream: str | None, path: str) -> Iterator[None]:
     """Raise StoreError for what the store and delta-rs raise inside; what was raised without its stream gets it."""
     try:
         yield
     except SafetyStopError as error:
-        error.where.setdefault("stream", stream)
+        if stream:
+            error.where.setdefault("stream", stream)
+        raise
+    except BrokenPipeError:  # it is stdout that ended, not the store
         raise
     except (OSError, DeltaError) as error:
         if "://" in path and (known := fault(error, stream=stream, path=path)):

@@ -30,10 +30,14 @@ def verb(act: Callable[..., None]) -> click.Command:
     def called(given: Given, /, path: str | None, **options: Any) -> None:
         from dataclasses import replace
 
+        from target_delta.wall import store_errors
+
         plugin = given.opened()
         chosen: Settings = plugin.settings
         click.get_current_context().meta[_CONFIG] = dict(plugin.config)
-        act(replace(chosen, path=path) if path else chosen, **options)
+        chosen = replace(chosen, path=path) if path else chosen
+        with store_errors(None, chosen.path):
+            act(chosen, **options)
 
     functools.update_wrapper(called, act)  # its words, and the options that click noted
     command = click.command(click.pass_obj(called))
