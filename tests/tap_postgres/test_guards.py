@@ -137,3 +137,17 @@ def test_more_rows_than_allowed(shop: Database) -> None:
     )
     assert over.of("RECORD") == []
     assert len(sync(shop, tables=["orders"], max_rows=2000).of("RECORD")) == 2000
+
+
+def test_rows_are_counted_where_somebody_asks(shop: Database) -> None:
+    """What a bookmark leaves is counted for a limit; a run that nobody watches is not held up by a second reading."""
+    catalog = edited(discovered(shop), "public-orders", replication_method="INCREMENTAL", replication_key="id")
+    state = {"bookmarks": {"public-orders": {"replication_key": "id", "replication_key_value": 1501}}}
+
+    def expected(**config: Any) -> int | None:
+        tap = TapPostgres(config=shop.config | config, catalog=catalog, state=state)
+        rows = next(stream for stream in tap.arrow_streams if stream.name == "public-orders").expected
+        tap.close()
+        return rows
+
+    assert (expected(), expected(max_rows=10)) == (None, 500)

@@ -184,7 +184,10 @@ class PostgresStream(LogBased):
         return self._tap.lookout.fetched_patiently(sql, self.name, self._tap.raise_if_stopped)
 
     def rows_to_sync(self) -> int | None:
-        """Return the server's estimate for a whole table, and a count of what a bookmark or a filter leaves."""
+        """Return the server's estimate for a whole table, and a count of what a bookmark or a filter leaves.
+
+        Counting may cost as much as reading: it is done where rows are limited, and where a person looks on.
+        """
         if self.is_captured:
             return None if "capture" in self.stream_state else self.table.rows
         columns, scope = self.selected_columns, self.scope
@@ -192,6 +195,8 @@ class PostgresStream(LogBased):
             return None
         if not self.replication_key and scope.where is None and self.table.rows is not None:
             return self.table.rows
+        if self.settings.max_rows is None and not self._tap.account.is_watched:
+            return None
         whole = [reads.Read(query.select(self.table, columns[:1], where=scope.where))]
         with self._granting():
             selects = self._incremental(columns) if self.replication_key else whole
