@@ -232,3 +232,14 @@ def test_no_secret_survives_whatever_overlaps(found: list[str], text: str) -> No
 def test_any_text_can_be_masked(text: str) -> None:
     """Masking is total: it ends, whatever the text."""
     assert isinstance(by_name(text), str)
+
+
+def test_a_terminal_of_ascii_is_masked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """click writes bytes past a stream whose encoding it does not believe: past the mask."""
+    inner = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(inner, encoding="ascii", write_through=True))
+    hide(["canary-of-ascii"])
+    with secrets.guarded_stdout():
+        click.echo("it is canary-of-ascii")
+
+    assert inner.getvalue() == b"it is ***\n"

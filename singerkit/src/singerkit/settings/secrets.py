@@ -152,6 +152,8 @@ class _RedactingStream:
         return len(text)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "buffer":  # bytes would go past the mask; click looks for it where it distrusts an encoding
+            raise AttributeError(name)
         return getattr(self._inner, name)
 
 
