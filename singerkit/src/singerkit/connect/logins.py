@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from singerkit.connect.oauth import OAuthKind, client_of
 from singerkit.connect.tokens import TokenFile
-from singerkit.settings.kinds import Input, OAuth
+from singerkit.errors import SettingsError
+from singerkit.settings.environment import variable
+from singerkit.settings.files import FileRefusedError, Files
+from singerkit.settings.kinds import LARGEST_FILE, Input, OAuth
 from singerkit.settings.rows import is_settings, rows, settings
 
 if TYPE_CHECKING:
@@ -75,7 +78,7 @@ def application(
     from singerkit.connect.transport import guarded_session
     from singerkit.settings.secrets import hide
 
-    client = client_of(plugin, field.login, environment)
+    client = client_of(plugin, field.login, _with_files(plugin, environment))
     hide([client.secret] if client.secret else [])
     path = login.token_file or default_token_file(plugin, environment)
     return Application(
@@ -86,6 +89,21 @@ def application(
         login.scopes or field.scopes,
         login.redirect_uri,
     )
+
+
+def _with_files(plugin: str, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment with the client's id and secret, where they stand in files: TAP_X_CLIENT_SECRET_FILE."""
+    found, files = dict(environment), Files.of_environment()
+    for part in ("client_id", "client_secret"):
+        name = variable(plugin, part)
+        if path := environment.get(f"{name}_FILE"):
+            if environment.get(name):
+                raise SettingsError(f"{name}: give it or {name}_FILE, not both")
+            try:
+                found[name] = files.text(path, LARGEST_FILE)
+            except FileRefusedError as error:
+                raise SettingsError(f"{name}_FILE: {error}") from error
+    return found
 
 
 def default_token_file(plugin: str, environment: Mapping[str, str]) -> Path:

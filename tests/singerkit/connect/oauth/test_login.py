@@ -132,6 +132,38 @@ def test_a_missing_client_is_named(environment: Mapping[str, str], said: str, ac
     )
 
 
+def test_the_client_may_stand_in_files(acme: Any, tmp_path: Path) -> None:
+    """As containers mount secrets; the end of the line is not part of it."""
+    (tmp_path / "secret").write_text("canary-secret\n")
+    environment = {"TAP_ACME_CLIENT_ID": "x", "TAP_ACME_CLIENT_SECRET_FILE": str(tmp_path / "secret")}
+
+    made = application("tap-acme", field(acme), Login(), guard(allow_private_hosts=True), environment)
+
+    made.server.session.close()
+    assert made.server.client == Client("x", "canary-secret")
+
+
+FILES = [
+    (
+        {"TAP_ACME_CLIENT_SECRET_FILE": "/nowhere/secret"},
+        "TAP_ACME_CLIENT_SECRET_FILE: cannot be read: No such file or directory",
+    ),
+    (
+        {"TAP_ACME_CLIENT_SECRET_FILE": "/nowhere/secret", "TAP_ACME_CLIENT_SECRET": "canary"},
+        "TAP_ACME_CLIENT_SECRET: give it or TAP_ACME_CLIENT_SECRET_FILE, not both",
+    ),
+]
+
+
+@pytest.mark.parametrize(("environment", "said"), FILES)
+def test_a_client_that_cannot_be_read_is_named(environment: dict[str, str], said: str, acme: Any) -> None:
+    """By the variable, without the path and the value."""
+    with pytest.raises(SettingsError) as refused:
+        application("tap-acme", field(acme), Login(), guard(allow_private_hosts=True), environment)
+
+    assert str(refused.value) == said
+
+
 @pytest.mark.parametrize("part", ["authorize_url", "token_url", "account_url", "revoke_url"])
 def test_a_login_needs_https(part: str, acme: Any) -> None:
     """A row with an open address is refused when it is made, not when a token has been seen by the network."""
