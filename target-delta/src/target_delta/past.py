@@ -7,18 +7,15 @@ Refuses a table that only delta-rs itself can write.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 
 from singerkit.errors import SafetyStopError, StoreError
 from target_delta.arrays import whole
 from target_delta.conform import conform
-from target_delta.history import ROWS, entries
+from target_delta.history import entries
 from target_delta.loaders import named_as
 from target_delta.metadata import DELETED_AT
 from target_delta.omitted import COLUMN as OMITTED
@@ -26,17 +23,18 @@ from target_delta.omitted import masks_of
 from target_delta.plan import Change
 from target_delta.remembered import Remember, Side, lost
 from target_delta.scan import read
-from target_delta.snapshot import Snapshot
+from target_delta.since import MOVES, Since, files_at, since
 from target_delta.validity import FROM, Seen, columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import datetime
 
     from target_delta.commit import Committer
     from target_delta.files import Layout
     from target_delta.history import Entry
     from target_delta.omitted import Masks
-    from target_delta.snapshot import LiveFile
+    from target_delta.snapshot import LiveFile, Snapshot
     from target_delta.table import Table
 
 FOLLOWED = "target-delta.followed"
@@ -46,7 +44,6 @@ COMMITTED = "_sdc_commit_at"
 """When the source committed a change: what change data capture says."""
 _EXTRACTED = "_sdc_extracted_at"
 MOST_ROUNDS = 40  # in which other writers may be faster
-_MOVES = ("compact", "repartition", "widen")  # upkeep that changes no row
 _INSTANT = pa.timestamp("us", "UTC")
 
 
@@ -130,20 +127,17 @@ class Past:
         return Change(adds, inserted=inserted, updated=updated)
 
     def _pieces(self, now: Snapshot, upto: int | None) -> Iterator[Seen]:
-        since = self._since(now.version, upto)
-        made = [entry for entry in since or () if entry.upkeep not in _MOVES and (entry.adds or entry.removes)]
-        time = datetime.fromtimestamp(max((entry.made_ms for entry in made), default=0) / 1000, UTC)
-        if since is None:
-            time = datetime.now(UTC)
+        happened = since(self.table.store, now.version, upto)
         for noted in self._noted:
             rows = named_as(noted, now.columns)
-            yield from self._seen(rows.drop_columns([*{OMITTED} & {*rows.column_names}]), time, masks_of(rows))
-        if since is None or not all(map(self._is_noted, made)):
-            yield from self._compared(now, upto if since else None, time, made)
+            own = rows.drop_columns([*{OMITTED} & {*rows.column_names}])
+            yield from self._seen(own, happened.time, masks_of(rows))
+        if not happened.is_known or not all(map(self._is_noted, happened.commits)):
+            yield from self._compared(now, upto, happened)
 
-    def _compared(self, now: Snapshot, upto: int | None, time: datetime, made: Sequence[Entry]) -> Iterator[Seen]:
+    def _compared(self, now: Snapshot, upto: int | None, happened: Since) -> Iterator[Seen]:
         """Yield what the table has and had not, or all that it has, and the keys that it has no more."""
-        schema, then, store = now.columns, self._then(upto), self.table.store
+        schema, then, store = now.columns, self._then(upto) if happened.is_known else None, self.table.store
         known, live = {file.path for file in then or ()}, {file.path for file in now.files}
         went = [file for file in then or () if file.path not in live]
         if any(store.size(file.path) != file.size for file in went):  # vacuum was there
@@ -151,27 +145,21 @@ class Past:
         came = [file for file in now.files if file.path not in known]
         for file in came:
             for rows in read(store, file, now.schema, schema.names):
-                yield from self._seen(rows, time)
-        if then is not None and not any(map(_may_delete, made)):
+                yield from self._seen(rows, happened.time)
+        if then is not None and not happened.may_delete:
             return
         before = Side(store, went, now.schema)
         if then is None:
             past = self.committer.table.snapshot()
             before = Side(self.committer.table.store, past.files if past else [], past.schema if past else schema)
         for gone in lost(before, Side(store, came, now.schema), self.keys):
-            yield Seen(self._dated(gone, time, deleted=True), gone=True)
+            yield Seen(self._dated(gone, happened.began, deleted=True), gone=True)
 
     def _then(self, upto: int | None) -> list[LiveFile] | None:
         """Return the files that the table had at a version, or None where nothing tells any more."""
-        if upto is None:
-            return None
         if self._files is not None and self._files[0] == upto:
             return self._files[1]
-        store = self.table.store
-        try:
-            return Snapshot(DeltaTable(store.uri, version=upto, storage_options=dict(store.options))).files
-        except DeltaError:  # its log was cleaned away
-            return None
+        return None if upto is None else files_at(self.table.store, upto)
 
     def _seen(self, rows: pa.Table, time: datetime, omitted: Masks | None = None) -> Iterator[Seen]:
         dated = self._dated(rows, time, deleted=False)
@@ -215,19 +203,8 @@ class Past:
         for entry in entries(self.committer.table.store, past.version):
             if entry.version <= self._at:
                 return
-            if entry.run not in (None, self.committer.run) and entry.upkeep not in _MOVES:
+            if entry.run not in (None, self.committer.run) and entry.upkeep not in MOVES:
                 raise _OutrunError
-
-    def _since(self, version: int, upto: int | None) -> list[Entry] | None:
-        """Return the commits behind a version, newest first, or None where the log does not reach back to it."""
-        if upto is None:
-            return None
-        found: list[Entry] = []
-        for entry in entries(self.table.store, version):
-            if entry.version == upto:
-                return found
-            found.append(entry)
-        return None
 
     def _is_noted(self, entry: Entry) -> bool:
         """Return whether all that a commit changed is among the rows that were noted."""
@@ -246,12 +223,6 @@ def _followed(past: Snapshot | None, now: Snapshot) -> int | None:
     """Return the version of the table up to which a history goes, or None where that is none of this table's."""
     found = None if past is None else past.delta.transaction_version(FOLLOWED)
     return None if found is None or found > now.version else int(found)
-
-
-def _may_delete(entry: Entry) -> bool:
-    """Return whether a key may have left the table by a commit: not by one that says what it did, and not that."""
-    rows = entry.facts.get(ROWS)
-    return rows is None or entry.full_load or bool(rows.get("deleted")) or entry.upkeep is not None
 
 
 def _instants(column: pa.Array) -> pa.Array:
