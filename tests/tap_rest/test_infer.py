@@ -1,5 +1,6 @@
 """`tap-rest infer` and `import-openapi`: what they propose was seen to work, and runs as it stands."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,24 @@ def test_incremental_only_with_a_filter_in_evidence(api: FakeApi) -> None:
     row, text = inferred(api)
 
     assert row["bookmarks"] == [{"field": "updated_at", "param": "since"}]
-    assert "# in all 6 records, and `since` was seen to filter by it" in text
+    assert "# in all 6 records, the same when asked twice; `since` was seen to filter by it" in text
+
+
+def test_a_field_that_is_never_the_same_is_no_bookmark(api: FakeApi) -> None:
+    """A moment that the server makes up for each answer says nothing of the record: the next field is looked at."""
+    asked = itertools.count(1)
+
+    def answer(one: Asked) -> Reply:
+        now = f"2024-02-{next(asked):02}T00:00:00Z"
+        moving = [row | {"created_at": row["updated_at"], "updated_at": now} for row in ROWS]
+        return Collection(rows=moving, style="link", bookmark="created_at", size=4)(one)
+
+    api.route("/items", answer)
+
+    row, text = inferred(api)
+
+    assert row["bookmarks"] == [{"field": "created_at", "param": "since"}]
+    assert "# bookmarks: updated_at is another one each time its record is asked for" in text
 
 
 def test_without_a_filter_the_stream_is_full_table(api: FakeApi) -> None:

@@ -13,6 +13,8 @@ from tap_rest.shapes import format_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    Records = Sequence[Mapping[str, Any]]
+
 _DEPTH = 4  # how deep records are looked for
 _MOVES = (
     "updated_at",
@@ -66,6 +68,14 @@ def bookmark_candidates(records: Sequence[Mapping[str, Any]]) -> list[str]:
     moments = [name for name in names if _moments([record.get(name) for record in records])]
     order = {name: place for place, name in enumerate((*_MOVES, *_STAYS))}
     return sorted((name for name in moments if name in order), key=order.__getitem__)
+
+
+def stays(name: str, keys: Sequence[str], before: Records, after: Records) -> bool:
+    """Return whether records that were asked for twice have the same value both times."""
+    if not keys:  # then by their places
+        return all(one.get(name) == other.get(name) for one, other in zip(before, after, strict=False))
+    known = {record.get(keys[0]): record.get(name) for record in before}
+    return all(known.get(record.get(keys[0]), record.get(name)) == record.get(name) for record in after)
 
 
 def next_address(body: Any) -> str | None:

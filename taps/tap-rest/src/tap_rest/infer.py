@@ -62,7 +62,7 @@ class Inference:
             self.found.say("keys", keys, why)
         else:
             self.found.notes.append(f"keys: {why}; without keys rows are appended")
-        self._bookmark(every)
+        self._bookmark(every, keys)
         self.found.say("schema", schema_of(every, keys), f"from {len(every)} records")
         return self.found
 
@@ -120,22 +120,31 @@ class Inference:
         yield pages.Offset(size=size, total=total), {"total": total} if total else {}, "the server takes `offset`"
         yield pages.PageNumber(size=size), {}, "the server takes `page`"
 
-    def _bookmark(self, records: list[dict[str, Any]]) -> None:
-        """Propose a bookmark only where a parameter was seen to filter by a field that every record has."""
-        fields = evidence.bookmark_candidates(records)
+    def _bookmark(self, records: list[dict[str, Any]], keys: list[str]) -> None:
+        """Propose a bookmark only where a parameter was seen to filter by a stable field that every record has."""
+        found = evidence.bookmark_candidates(records)
+        again = self._records(self.request) if found else []
+        fields = [name for name in found if evidence.stays(name, keys, records, again)]
+        self.found.notes += [
+            f"bookmarks: {name} is another one each time its record is asked for"
+            for name in found
+            if name not in fields
+        ]
         for name in fields:
             for param in evidence.FILTERS:
                 asked = param.replace("{field}", name)
                 if self._filters(records, name, asked):
                     words = {"field": name, "param": asked}
-                    why = f"in all {len(records)} records, and `{asked}` was seen to filter by it"
+                    why = (
+                        f"in all {len(records)} records, the same when asked twice; `{asked}` was seen to filter by it"
+                    )
                     self.found.say("bookmarks", [words], why)
                     return
         if fields:
             self.found.notes.append(
                 f"bookmarks: {fields[0]} looks like one, but no parameter filters by it: FULL_TABLE"
             )
-        else:
+        elif not found:
             self.found.notes.append("bookmarks: no field holds a moment in every record: FULL_TABLE")
 
     def _filters(self, records: list[dict[str, Any]], name: str, param: str) -> bool:
