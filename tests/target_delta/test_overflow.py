@@ -102,10 +102,10 @@ def test_many_streams(
 ) -> None:  # fmt: skip
     """Small batches of many streams wait on the disk for their commit; without room there they are committed early."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path if room else tmp_path / "nowhere"))
-    monkeypatch.setattr("target_delta.memory.BASE_MB", 199)
+    monkeypatch.setattr("target_delta.memory.BASE_MB", 255)
     monkeypatch.setattr("target_delta.memory.LEAST_MB", 1)
     (tmp_path / "input").write_bytes(as_lines([*STREAMS, *ROUNDS, state(s0={"seen": 1})]))
-    target = TargetDelta(config={"path": str(warehouse), "max_memory_mb": 200, "max_batch_age_s": 600})
+    target = TargetDelta(config={"path": str(warehouse), "max_memory_mb": 256, "max_batch_age_s": 600})
 
     with (tmp_path / "input").open("rb") as source:
         target.listen(source)  # type: ignore[arg-type]  # bytes and text both work

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NoReturn
 
 from singerkit import shell
@@ -9,6 +10,8 @@ from singerkit import shell
 
 def main() -> NoReturn:
     """Run the command line and end with the exit code of the run."""
+    # Arrow's own allocator keeps what one thread made and another freed: a fifth more memory, for no time saved
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     shell.main("target_delta.target:TargetDelta")
 
 

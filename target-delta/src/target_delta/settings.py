@@ -197,7 +197,7 @@ class Settings:
     max_memory_mb: Annotated[
         int,
         Input(
-            "Memory", "The memory that the process plans with, in megabytes, over all streams.", schema={"minimum": 200}
+            "Memory", "The memory that the process plans with, in megabytes, over all streams.", schema={"minimum": 256}
         ),
     ] = 512
     compression: Annotated[Codec, Select("Compression", "The codec of data files; zstd at level 1 measured best.")] = (
