@@ -6,6 +6,7 @@ be all there is.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,10 +29,15 @@ def sized(count: Count, request: Request, came: int) -> tuple[dict[str, Any], st
     if not few:  # one record more or less proves nothing
         return None
     for name in NAMES:
-        if (given := count(request.with_values("query", {name: few}))) and given[0] == few:
-            words, why = _most(lambda asked, name=name: count(request.with_values("query", {name: asked})), few)
+        given = partial(_given, count, request, name)
+        if (first := given(few)) and first[0] == few:
+            words, why = _most(given, few)
             return {"size_param": name, **words}, f"`{name}={few}` gave {few}, {why}"
     return None
+
+
+def _given(count: Count, request: Request, name: str, asked: int) -> tuple[int, Callable[[], bool]] | None:
+    return count(request.with_values("query", {name: asked}))
 
 
 def _most(given: Callable[[int], tuple[int, Callable[[], bool]] | None], few: int) -> tuple[dict[str, int], str]:
