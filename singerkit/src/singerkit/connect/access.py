@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from singerkit.connect.oauth import Tokens, refresh_form, tokens_in
-from singerkit.errors import CredentialsError
+from singerkit.errors import CredentialsError, UnavailableError
 from singerkit.settings.secrets import hide
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Access:
             if self._tokens is None:
                 self._tokens = self._read()
             if self._tokens.is_due(self._clock()):
-                self._tokens = self._renew(self._tokens.access_token)
+                self._tokens = self._renewed_in_time(self._tokens)
             return self._tokens.access_token
 
     def renewed(self, refused: str) -> str:
@@ -53,6 +53,15 @@ class Access:
             if self._tokens is None or self._tokens.access_token == refused:
                 self._tokens = self._renew(refused)
             return self._tokens.access_token
+
+    def _renewed_in_time(self, due: Tokens) -> Tokens:
+        """Return new tokens, or those that are due while they are still good and the service gives no others."""
+        try:
+            return self._renew(due.access_token)
+        except UnavailableError:
+            if due.expires_at is None or self._clock() >= due.expires_at:
+                raise
+            return due
 
     def _renew(self, spent: str) -> Tokens:
         """Return tokens whose access token is not the spent one.

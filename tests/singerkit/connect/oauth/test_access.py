@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from singerkit.connect.access import Access
 from singerkit.connect.auth import login
 from singerkit.connect.oauth import Tokens
-from singerkit.errors import CredentialsError
+from singerkit.errors import CredentialsError, UnavailableError
 
 Browser = Callable[[str], None]
 LOST = (
@@ -226,6 +226,19 @@ def test_a_busy_server_is_asked_again(acme: Any, logged_in: Any) -> None:
     acme.rules.fail_first = [503]
 
     assert call(logged_in, later(logged_in, hours=2).token()) == 200
+
+
+def test_a_server_that_is_away_for_a_moment_ends_nothing(acme: Any, logged_in: Any) -> None:
+    """A token that is due is still good for a while: it is used while nobody renews it, and not after its end."""
+    before = logged_in.file.read().access_token
+    acme.rules.fail_first = [503] * 6
+    soon = later(logged_in, minutes=59, seconds=30)
+
+    assert (soon.token(), soon.token()) == (before, before)
+    with pytest.raises(UnavailableError) as failed:
+        later(logged_in, hours=2).token()
+    assert str(failed.value) == "Acme does not give tokens now (reason=status 503); try again later"
+    assert soon.token() != before
 
 
 def test_without_a_login_the_command_is_named(app: Any, tmp_path: Path) -> None:
