@@ -7,6 +7,7 @@ import json
 import logging
 import signal
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -41,7 +42,7 @@ class Line:
         file = self.folder / "given.config"
         file.write_text(json.dumps(config), encoding="utf-8")
         self._capture.readouterr()
-        with _at_debug():
+        with own_handlers():
             code = shell.run(f"{__name__}:Chosen", [*words, "--config", str(file)])
         sys.stdout.flush()
         out, err = self._capture.readouterr()
@@ -56,18 +57,17 @@ class Line:
         yield from (one.read_text(encoding="utf-8") for one in self.folder.rglob("*.secret"))
 
 
-class _at_debug:  # noqa: N801  # reads as a statement
-    """Let everything be logged, by the handlers that the plugin makes for itself."""
-
-    def __enter__(self) -> None:
-        root = logging.getLogger()
-        self.before = root.level, root.handlers[:]
-        root.handlers[:] = []
-
-    def __exit__(self, *_: object) -> None:
-        root = logging.getLogger()
-        root.setLevel(self.before[0])
-        root.handlers[:] = self.before[1]
+@contextmanager
+def own_handlers() -> Iterator[None]:
+    """Let the plugin make the handlers of its logs, as it does in a process of its own."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    root.handlers[:] = []
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 @pytest.fixture
