@@ -141,7 +141,11 @@ def fan_out(count: int, pages: int) -> list[dict[str, Any]]:
     """Return the rows of `count` parents with so many pages each."""
     ids = {"properties": {"id": {"type": "integer"}, "name": {"type": ["string", "null"]}}}
     parents = {"name": "parents", "path": "/parents", "params": {"n": count}, "keys": ["id"], "selected": False}
-    children = {"name": "children", "path": "/parents/{parent_id}/children", "keys": ["parent_id", "id"]}
+    children: dict[str, Any] = {
+        "name": "children",
+        "path": "/parents/{parent_id}/children",
+        "keys": ["parent_id", "id"],
+    }
     children |= {"params": {"page": 1}, "pages": {"style": "link"}} if pages > 1 else {}
     above = [{"stream": "parents", "params": {"parent_id": "id"}}]
     return [parents | {"schema": ids}, children | {"parents": above, "schema": ids}]

@@ -167,7 +167,7 @@ def test_what_is_dropped_is_not_read_on() -> None:
 
 def test_requests_under_way_at_once(api: FakeApi, tries: Any, schema: Callable[..., dict[str, Any]]) -> None:
     """Grandparents, parents and children together send no more requests at once than the source allows."""
-    ids = {"schema": schema(id="integer"), "keys": ("id",), "own_keys": True}
+    ids: dict[str, Any] = {"schema": schema(id="integer"), "keys": ("id",), "own_keys": True}
     house = Endpoint(name="houses", path="/houses", selected=False, **ids)
     above = Parent(stream="houses", params={"house_id": "id"})
     flat = Endpoint(name="flats", path="/houses/{house_id}/flats", parents=(above,), selected=False, **ids)

@@ -319,7 +319,7 @@ def cut(done: Any, stream: str, word: str) -> Any:
 def test_a_full_load_by_other_rows_starts_anew(changed: Any, api: FakeApi, tries: Any, schema: Schema) -> None:
     """One half of a table by a row, and the other by another row, would be neither: no place is kept for that."""
     api.route("/items", Collection(rows=[{"id": n, "n": n} for n in range(1, 8)], style="link"))
-    known = {"schema": schema(id="integer", n="integer", m="integer"), "pages": pages.Link()}
+    known: dict[str, Any] = {"schema": schema(id="integer", n="integer", m="integer"), "pages": pages.Link()}
     state = cut(tries.run(row(schema, **known)), "items", "resume")
 
     again = tries.run(row(schema, **known, **changed), state=state)
