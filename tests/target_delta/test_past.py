@@ -69,6 +69,16 @@ def test_late_change_alone(load: Load, rows: Rows) -> None:
     assert rows("people")[0]["name"] == "b"
 
 
+def test_rows_that_do_not_say_when(load: Load, rows: Rows) -> None:
+    """A row without a time is older than one that has it, in the table as in its history; alone it is of its run."""
+    load([PEOPLE, person(1, "a"), person(2, "x", 3)], **HISTORY)
+    load([PEOPLE, person(1, "a"), person(2, "y")], **HISTORY)
+    load([PEOPLE, record("people", id=1, name="b", at="2100-01-01T00:00:00Z"), person(1, "c")], **HISTORY)
+
+    assert (names(rows), names(rows, 2)) == ([("a", False), ("b", True)], [("x", True)])
+    assert [row["name"] for row in rows("people")] == ["b", "x"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("hard", [True, False])
 def test_deleted_rows(hard: bool, load: Load, rows: Rows) -> None:

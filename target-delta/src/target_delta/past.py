@@ -6,7 +6,7 @@ Refuses a table that only delta-rs itself can write.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -131,7 +131,8 @@ class Past:
         for noted in self._noted:
             rows = named_as(noted, now.columns)
             own = rows.drop_columns([*{OMITTED} & {*rows.column_names}])
-            yield from self._seen(own, happened.time, masks_of(rows))
+            for seen in self._seen(own, happened.time, masks_of(rows)):
+                yield replace(seen, dated_by=self.time if self.time in self.order else None)
         if not happened.is_known or not all(map(self._is_noted, happened.commits)):
             yield from self._compared(now, upto, happened)
 
@@ -184,7 +185,7 @@ class Past:
         batches = [shape.fitted(conform(batch, came), {}).rows for batch in seen.rows.to_batches()]
         rows = pa.Table.from_batches(batches, schema=shape.columns)
         remember = Remember(
-            self.committer.table.store, Seen(rows, seen.omitted, seen.gone), self.keys, self.versions, self.layout,
+            self.committer.table.store, replace(seen, rows=rows), self.keys, self.versions, self.layout,
             self.committer.alive, by_time=self.time is not None,
         )  # fmt: skip
 

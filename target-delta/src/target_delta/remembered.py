@@ -5,7 +5,7 @@ Takes stores, snapshots and rows; gives changes of a history, planned but not co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from target_delta.plan import Change
 from target_delta.prune import Pruning
 from target_delta.scan import read
 from target_delta.unique import edges, keys_between
-from target_delta.validity import Seen, outcome
+from target_delta.validity import outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from target_delta.files import Layout
     from target_delta.snapshot import LiveFile, Snapshot
     from target_delta.store import Store
+    from target_delta.validity import Seen
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Remember:
         hits = [*self._hits(rows, snapshot)]  # 1
         stored = [part for file, mask in hits for part in self._rows(file, mask, snapshot)]
         before = pa.concat_tables([snapshot.schema.empty_table(), *stored])
-        seen = Seen(rows, self.seen.omitted, self.seen.gone)
+        seen = replace(self.seen, rows=rows)
         found = outcome(before, seen, self.keys, self.versions, by_time=self.by_time)  # 2
         removes, start = [], 0
         with PartitionedWriter(self.store, snapshot.schema, snapshot.partition_by, self.keys, self.layout) as out:

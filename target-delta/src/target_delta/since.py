@@ -1,6 +1,6 @@
 """What happened to a table behind one of its versions, as its log tells it.
 
-Takes a store and versions; gives commits and what they say of themselves. A log that does not reach back says so.
+Takes a store and versions; gives commits and what they say of themselves. A log that was cleaned says so.
 """
 
 from __future__ import annotations

@@ -46,6 +46,8 @@ class Seen:
     """Which rows have the value of the version before them in which column."""
     gone: bool = False
     """Whether the rows only say that their keys were no longer there."""
+    dated_by: str | None = None
+    """The column without which a row is older than any version of its key that has it, as the table sees it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def outcome(stored: pa.Table, seen: Seen, keys: Sequence[str], versions: Sequenc
     3. Leave out rows that say nothing new, and what another row at the same time replaces.
     4. Let each version end where the next begins.
     """
+    seen = _dated(stored, seen, keys)
     every = pa.concat_tables([stored, seen.rows])
     group, _ = group_numbers(every, keys)
     order = _order(every, stored.num_rows, group, versions, by_time=by_time and not seen.gone)  # 1
@@ -89,6 +92,19 @@ def outcome(stored: pa.Table, seen: Seen, keys: Sequence[str], versions: Sequenc
     goes = np.ones(stored.num_rows, dtype=bool)
     goes[order[~changed]] = False
     return Outcome(goes, result.filter(pa.array(changed)), int(is_new.sum()), int((changed & ~is_new).sum()))
+
+
+def _dated(stored: pa.Table, seen: Seen, keys: Sequence[str]) -> Seen:
+    """Return what was seen without rows that do not say when they changed, of keys of which another one does."""
+    if seen.dated_by is None or not seen.rows[seen.dated_by].null_count:
+        return seen
+    every = pa.concat_tables([stored, seen.rows])
+    group, count = group_numbers(every, keys)
+    says = every[seen.dated_by].is_valid().to_numpy() | every[DELETED_AT].is_valid().to_numpy()
+    known = np.bincount(group[says], minlength=count) > 0
+    stays = (says | ~known[group])[stored.num_rows :]
+    omitted = {name: mask[stays] for name, mask in seen.omitted.items()}
+    return Seen(seen.rows.filter(pa.array(stays)), omitted, seen.gone)
 
 
 def _order(every: pa.Table, stored: int, group: Ints, versions: Sequence[str], *, by_time: bool) -> Ints:
