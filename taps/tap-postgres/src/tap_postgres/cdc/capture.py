@@ -149,7 +149,7 @@ class Capture:
         loads = {table.stream: begun for table in tables if (begun := _begun(table)) and not table.position}
         if not found and not loads:
             return ""
-        with Replication(self.settings, self.tap.route) as replication:
+        with Replication(self.settings, self.tap.route, self.tap.raise_if_stopped) as replication:
             server = replication.identify()
             history = replication.history(server.timeline)
         for stream, begun in loads.items():
@@ -174,7 +174,7 @@ class Capture:
         if not tables and facts.slot is not None:
             return
         exists = self.catalog.facts().slot is not None
-        with Replication(self.settings, self.tap.route) as replication:
+        with Replication(self.settings, self.tap.route, self.tap.raise_if_stopped) as replication:
             server = replication.identify()
             name = self.settings.replication_slot
             name = f"{name[:40]}_{self.tap.run_id[-12:].lower().replace('-', '_')}" if exists else name
@@ -196,7 +196,7 @@ class Capture:
         settings, route = self.settings, self.tap.route
         own = {table.known.oid: table for table in tables}
         begin = min((position.begin for table in tables if (position := table.position)), default=0)
-        with Replication(settings, route) as replication:
+        with Replication(settings, route, self.tap.raise_if_stopped) as replication:
             server = replication.identify()
         slot = self.catalog.facts().slot
         from_confirmed = (
@@ -204,7 +204,7 @@ class Capture:
         )  # what was prepared before a position is never sent behind it
 
         def connect(position: int) -> Replication:
-            opened = Replication(settings, route)
+            opened = Replication(settings, route, self.tap.raise_if_stopped)
             try:
                 opened.start(
                     settings.replication_slot,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from singerkit.errors import UnavailableError
 from tap_postgres.cdc import lsn
 from tap_postgres.cdc.changes import Changes, RowChange, Truncated
-from tap_postgres.cdc.socket import HEADER, Keepalive, Replication
+from tap_postgres.cdc.socket import HEADER, Keepalive, Replication, silent
 from tap_postgres.cdc.spool import Spool
 
 if TYPE_CHECKING:
@@ -129,9 +129,10 @@ class Pass:
         except UnavailableError as error:
             now = time.monotonic()
             self._cut_s = now if self._cut_s is None else self._cut_s
-            if now - self._cut_s > RECONNECT_S or self._is_silent(now):
+            if now - self._cut_s > RECONNECT_S or (not self._spoken and self._is_silent(now)):
                 raise
             _LOGGER.warning("the replication connection was lost and is opened again: %s", error)
+            self._heard_s = now if self._spoken else self._heard_s
             self._pause()
             return False
         return True
@@ -227,17 +228,15 @@ class Pass:
             self.position, self._cut_s = position, None
 
     def _is_silent(self, now: float) -> bool:
-        return not self._spoken and now - self._started_s > self.limits.first_word_s
+        """Tell whether a server that is asked every second has said nothing for too long."""
+        return now - self._heard_s > self.limits.first_word_s
 
     def _is_over(self) -> bool:
-        if self._open is not None or not self._changes.is_between:
-            return False
         now, limits = time.monotonic(), self.limits
         if self._is_silent(now):
-            raise UnavailableError(
-                f"the server has said nothing for {limits.first_word_s:g} s",
-                remedy="raise initial_waiting_s; see whether it writes much and decodes slowly (pg_stat_replication)",
-            )
+            raise silent(limits.first_word_s)
+        if self._open is not None or not self._changes.is_between:
+            return False
         return (
             (self.position >= limits.target if limits.target is not None else any(table.parked for table in self._all))
             or (limits.max_run_s is not None and now - self._started_s >= limits.max_run_s)
@@ -268,6 +267,7 @@ class Pass:
         self._waiting_rows = self._waiting_bytes = 0
         for table in self._all:
             table.flush()
+        self._heard_s += time.monotonic() - self._flushed_s  # nobody listened meanwhile
 
     def _write_state(self) -> None:
         """Let STATE say how far all tables are; called where no transaction is half told."""

@@ -22,9 +22,10 @@ from tap_postgres.failures import translated
 from tap_postgres.reach import reached
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import psycopg
+    from psycopg.pq.abc import PGresult
 
     from singerkit.connect.route import Route
     from tap_postgres.settings import Settings
@@ -33,6 +34,7 @@ _EPOCH_US = 946_684_800_000_000
 _STATUS = struct.Struct(">cQQQqB")
 _DATA = struct.Struct(">QQq")
 _KEEPALIVE = struct.Struct(">QqB")
+LOOK_S = 0.5
 HEADER = 25  # bytes before the message of the plugin
 _ROWS = ord("w")
 SENDER_TIMEOUT = "1h"
@@ -56,12 +58,16 @@ class Keepalive:
 
 
 class Replication:
-    """One connection in replication mode; closed by `close`, or by leaving a `with`."""
+    """One connection in replication mode; closed by `close`, or by leaving a `with`.
 
-    def __init__(self, settings: Settings, route: Route | None) -> None:
+    `look` is called now and then while the server is waited for, and raises where the run is to stop.
+    """
+
+    def __init__(self, settings: Settings, route: Route | None, look: Callable[[], None] = lambda: None) -> None:
         import psycopg
         from psycopg.conninfo import make_conninfo
 
+        self._look, self._patience_s = look, settings.initial_waiting_s
         self._params = parameters(settings) | {"replication": "database"}
         with translated(self._params):
             conninfo = make_conninfo(**reached(self._params, route))
@@ -119,8 +125,8 @@ class Replication:
         words = ", ".join(f"{name} {_literal(value)}" for name, value in options.items())
         command = f"START_REPLICATION SLOT {_quoted(slot)} LOGICAL {positions.to_text(begin)} ({words})"
         with translated(self._params):
-            result = self._pgconn.exec_(command.encode())
-            if result.status != _COPY_BOTH:
+            result = self._result(command, self._patience_s)
+            if result is None or result.status != _COPY_BOTH:
                 raise _refused(result, slot)
 
     def messages(self, wait_s: float) -> Iterator[bytes | Keepalive]:
@@ -186,14 +192,41 @@ class Replication:
         import psycopg
 
         with translated(self._params):
-            result = self._pgconn.exec_(command.encode())
-            if result.status not in {_COMMAND_OK, _TUPLES_OK}:
+            result = self._result(command)
+            if result is None or result.status not in {_COMMAND_OK, _TUPLES_OK}:
+                if result is None:
+                    raise self._ended()
                 raise psycopg.errors.lookup((result.error_field(_SQLSTATE) or b"XX000").decode())(
                     result.error_message.decode(errors="replace")
                 )
             if not result.ntuples:
                 return []
             return [(result.get_value(0, column) or b"").decode() for column in range(result.nfields)]
+
+    def _result(self, command: str, patience_s: float = float("inf")) -> PGresult | None:
+        """Send a command and wait for its answer: a slot is made when all transactions that are open have ended."""
+        until = time.monotonic() + patience_s
+        self._pgconn.send_query(command.encode())
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._pgconn.socket, selectors.EVENT_READ)
+            while self._pgconn.is_busy():
+                self._look()
+                if time.monotonic() > until:
+                    raise silent(patience_s)
+                if selector.select(LOOK_S):
+                    self._pgconn.consume_input()
+        result: PGresult | None = self._pgconn.get_result()
+        while result is not None and result.status != _COPY_BOTH and self._pgconn.get_result() is not None:
+            pass  # up to the end of the command's answers: the next one may be sent then
+        return result
+
+
+def silent(waited_s: float) -> UnavailableError:
+    """Return the error of a server that has not said a word."""
+    return UnavailableError(
+        f"the server has said nothing for {waited_s:g} s",
+        remedy="raise initial_waiting_s; see whether it writes much and decodes slowly (pg_stat_replication)",
+    )
 
 
 _COMMAND_OK, _TUPLES_OK, _COPY_BOTH = 1, 2, 8  # libpq's ExecStatusType
