@@ -194,3 +194,15 @@ def test_writer_that_is_faster(load: Load, tmp_path: Path, entry: int) -> None:
         store.fail()
         assert [number for number, _ in found(store.s3)] == [*range(50)]
         assert command_line("--config", str(config), "verify") == 0
+
+
+def test_upkeep_by_itself(load: Load) -> None:
+    """After good runs small files become one there too."""
+    with small_store() as store:
+        where: dict[str, Any] = {"path": ROOT, "storage_options": store.s3, "compact_files": 2}
+        for number in range(4):
+            load([LOG, record("log", line=str(number)), state(log=number)], **where)
+
+        table = DeltaTable(f"{ROOT}/log", storage_options=store.s3)
+        assert sorted(table.to_pyarrow_table()["line"].to_pylist()) == [*map(str, range(4))]
+        assert len(table.file_uris()) <= 3
