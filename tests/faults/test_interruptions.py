@@ -154,7 +154,7 @@ class Place:
     def run(self, nursery: Nursery, tap: Tap, lines: bytes, **how: Any) -> Ended:
         """Run the loader as the tap's stream is loaded, a commit every seven rows."""
         config = {"path": self.path, "storage_options": dict(self.options), "batch_size_rows": 7, **tap.config}
-        alone = bool(self.options)  # moto looks and then writes, so that now and then it fails the proof for two writers
+        alone = bool(self.options)  # moto looks, then writes: now and then it fails the proof for two writers
         return nursery.run(self.folder, lines, **how, single_writer=alone, **config)
 
     def begin(self, tap: Tap, nursery: Nursery) -> None:
