@@ -17,11 +17,14 @@ import yaml
 
 from singerkit.settings.meltano import groups, settings
 from singerkit.settings.schema import settings_schema
+from tap_github.settings import Settings as GithubSettings
 from tap_postgres.settings import Settings as PostgresSettings
+from target_delta.settings import Settings as DeltaSettings
 from tests.postgres_server import Database, database, server
 from tests.singerkit.settings.example import Settings as KindsSettings
 from tests.ssh_bastion import Bastion, bastion
 from tools.meltano import MELTANO, environment
+from tools.meltano_settings import commands
 from tools.setup import ROOT
 
 if TYPE_CHECKING:
@@ -33,21 +36,30 @@ pytestmark = pytest.mark.slow
 
 
 class Project:
-    """A Meltano project of one tap, whose settings are those that its class describes."""
+    """A Meltano project of one plugin, whose settings are those that its class describes."""
 
-    def __init__(self, folder: Path, name: str, executable: Path, described: type, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        executable: Path,
+        described: type,
+        config: Mapping[str, Any],
+        verbs: Mapping[str, Any] | None = None,
+    ) -> None:
         self.folder = folder
         schema = settings_schema(described)
         plugin = {
             "name": name,
             "namespace": name.replace("-", "_"),
             "executable": str(executable),
-            "commands": {"check": "check --json", "told": "told"},
+            "commands": dict(verbs or {"check": "check --json", "told": "told"}),
             "settings": [*settings(schema)],
             "settings_group_validation": groups(schema),
             "config": dict(config),
         }
-        project = {"send_anonymous_usage_stats": False, "plugins": {"extractors": [plugin]}}
+        kind = "loaders" if name.startswith("target") else "extractors"
+        project = {"send_anonymous_usage_stats": False, "plugins": {kind: [plugin]}}
         (folder / "meltano.yml").write_text(yaml.safe_dump(project))
 
     def __call__(self, *words: str, code: int = 0, variables: Mapping[str, str] | None = None) -> str:
@@ -146,3 +158,40 @@ def test_a_tunnel(behind: Project, bastion: Bastion) -> None:
     assert {one["name"]: one["outcome"] for one in checked["connection"]}["tunnel"] == "good"
     assert [json.loads(line)["record"] for line in rows.splitlines() if '"RECORD"' in line] == [{"id": 1}]
     assert {host for host, _ in bastion.asked} == {"db.internal.example"}
+
+
+def test_verbs_of_a_loader(tmp_path: Path) -> None:
+    """A verb of two words is one command, with its words and its answer unchanged."""
+    executable = Path(sys.executable).with_name("target-delta")
+    messages = (
+        {
+            "type": "SCHEMA",
+            "stream": "s",
+            "schema": {"properties": {"id": {"type": "integer"}}},
+            "key_properties": ["id"],
+        },
+        {"type": "RECORD", "stream": "s", "record": {"id": 1}},
+        {"type": "STATE", "value": {"bookmarks": {"s": {"id": 1}}}},
+    )
+    (tmp_path / "messages").write_text("".join(json.dumps(message) + "\n" for message in messages))
+    (tmp_path / "config.json").write_text(json.dumps({"path": str(tmp_path / "tables")}))
+    with (tmp_path / "messages").open() as source:
+        subprocess.run(
+            [executable, "--config", tmp_path / "config.json"], stdin=source, check=True, capture_output=True
+        )
+    config = {"path": str(tmp_path / "tables")}
+    meltano = Project(tmp_path, "target-delta", executable, DeltaSettings, config, commands("target-delta"))
+
+    assert json.loads(meltano("invoke", "target-delta:state-export")) == {"bookmarks": {"s": {"id": 1}}}
+
+
+def test_verbs_of_a_login(tmp_path: Path) -> None:
+    """`auth` is a command too, and ends with its own exit code."""
+    executable = Path(sys.executable).with_name("tap-github")
+    meltano = Project(tmp_path, "tap-github", executable, GithubSettings, {}, commands("tap-github"))
+    client = {"TAP_GITHUB_CLIENT_ID": "x", "TAP_GITHUB_CLIENT_SECRET": "canary", "XDG_STATE_HOME": str(tmp_path)}
+
+    said = meltano("invoke", "tap-github:auth-status", code=5, variables=client)
+
+    assert f"nobody is logged in (token_file={tmp_path}/singerkit/tap-github.tokens.json)" in said
+    assert "canary" not in said
