@@ -67,7 +67,7 @@ def test_disk_that_is_full_at_the_log_entry(tmp_path: Path) -> None:
     schema = {**SCHEMA, "schema": {"properties": {"v": {"type": "integer"}}}}
     messages = [schema, *({"type": "RECORD", "stream": "s", "record": {"v": number}} for number in range(99))]
     content = b"".join(json.dumps(one).encode() + b"\n" for one in [*messages, {"type": "STATE", "value": {"n": 1}}])
-    many = {"partitioning": {"mode": "numerical", "keys": ["v"], "size": 1}}
+    many: dict[str, Any] = {"partitioning": {"mode": "numerical", "keys": ["v"], "size": 1}}
     assert run(tmp_path, json.dumps(schema).encode() + b"\n", **many).returncode == 0
 
     def little_room() -> None:

@@ -99,7 +99,8 @@ def in_base85(content: bytes) -> str:
 def stored(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of a table as delta-rs itself reads them, which knows all these features."""
     reader = QueryBuilder().register("stored", DeltaTable(folder)).execute("select * from stored order by id")
-    return pa.table(reader.read_all()).to_pylist()
+    found: list[dict[str, Any]] = pa.table(reader.read_all()).to_pylist()
+    return found
 
 
 TABLES = [

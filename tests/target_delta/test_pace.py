@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from deltalake import DeltaTable
+from singer_sdk.mapper import PluginMapper
 
 from singerkit.errors import StoppedError
 from singerkit.report import Report
@@ -43,7 +45,9 @@ class Loader:
             checked(Settings, {"path": str(self.folder), **self.settings}), str(uuid.uuid4()), datetime.now(UTC),
             Worker(self.interrupt), Report("target-delta", "run"), lambda: self.now,
         )  # fmt: skip
-        self.router = Router(self.run, Mapping({}, active=False), self.states.append)
+        self.router = Router(
+            self.run, Mapping(PluginMapper({}, logging.getLogger("test")), active=False), self.states.append
+        )
 
     def interrupt(self) -> None:
         """Nobody asks this run to stop."""
