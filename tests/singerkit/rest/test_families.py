@@ -192,3 +192,26 @@ def test_the_place_behind_a_parent_holds_while_the_order_does(api: FakeApi, trie
     again = tries.run(*rows, state=state)
 
     assert [r["item_id"] for r in again.records("a_parts")] == [4, 5, 6]
+
+
+def test_a_parent_that_was_renamed(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A parent known by its id keeps its bookmark under another name; a new one of the old name has none."""
+    api.route("/items", [{"id": 1, "at": "old"}, {"id": 2, "at": "other"}])
+    for name in ("old", "new", "other"):
+        served = [{"id": n, "at": f"2024-02-0{n}T00:00:00Z"} for n in (1, 2, 3)]
+        api.route(f"/items/{name}/parts", Collection(rows=served, style="link", bookmark="at"))
+    above = (Parent(stream="items", params={"name": "at"}, fields={"item_id": "id"}, known_by="id"),)
+    mark = Bookmark(field="at", param="since", order="asc")
+    words: dict[str, Any] = {"path": "/items/{name}/parts", "parents": above, "bookmarks": (mark,)}
+    rows = (
+        items(schema, selected=False, records="$", pages=pages.Link(), schema=schema(id="integer", at="string")),
+        parts(schema, pages=pages.Link(), **words),
+    )
+    first = tries.run(*rows)
+    api.route("/items", [{"id": 1, "at": "new"}, {"id": 3, "at": "old"}])
+
+    again = tries.run(*rows, state=first.state)
+
+    read = [(record["item_id"], record["id"]) for record in again.records("a_parts")]
+    assert read == [(1, 3), (3, 1), (3, 2), (3, 3)]
+    assert {*again.state["bookmarks"]["a_parts"]["parents"]} == {"1", "3"}

@@ -41,6 +41,8 @@ class Parent:
     """Placeholders of the child, each with the path of the parent's field that fills it: `{"form_id": "id"}`."""
     fields: Mapping[str, str] | None = None
     """Columns of the child that come from the parent, each with its path there; unset: the same as `params`."""
+    known_by: str | None = None
+    """Path of the parent's field that names it in a STATE, where its parameters may change: the id behind a name."""
     query: Mapping[str, Any] = field(default_factory=dict)
     """Parameters that the parent's request carries only when it is walked for this child."""
     only_if: tuple[Condition, ...] = ()

@@ -33,16 +33,21 @@ class Context:
     changed: Any = None
     family: str = ""
     """The key of the context in which the parent itself was walked."""
+    name: str = ""
+    """What the parent is known by, where that is not its parameters."""
 
     @property
     def key(self) -> str:
         """The parent's name in a STATE."""
+        if self.name:
+            return self.name
         values = list(self.params.values())
         return str(values[0]) if len(values) == 1 else json.dumps(values, default=str, separators=(",", ":"))
 
     def __or__(self, other: Context) -> Context:
         """Combine two parents."""
-        return replace(self, params={**self.params, **other.params}, columns={**self.columns, **other.columns})
+        params, columns = {**self.params, **other.params}, {**self.columns, **other.columns}
+        return replace(self, params=params, columns=columns, name="")
 
 
 @dataclass(frozen=True)

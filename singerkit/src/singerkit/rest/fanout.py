@@ -137,7 +137,8 @@ def _context(child: Endpoint, parent: Parent, bound: Bookmark | None, found: Fac
     columns = {name: found[path] for name, path in parent.columns.items()}
     changed = found[bound.field] if bound else None
     value = None if bound is None or changed is None else bookmarks.comparable(bound.type, changed)
-    return Context(params, columns, value, found[parents.FAMILY])
+    name = found[parent.known_by] if parent.known_by else None
+    return Context(params, columns, value, found[parents.FAMILY], "" if name is None else str(name))
 
 
 def _once(row: Endpoint, pieces: Iterable[Piece]) -> Iterator[Piece]:

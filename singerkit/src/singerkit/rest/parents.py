@@ -110,5 +110,4 @@ def _named(parent: Parent) -> Iterator[str]:
     yield from parent.params.values()
     yield from parent.columns.values()
     yield from (condition.field for condition in parent.only_if)
-    if parent.changed_by:
-        yield parent.changed_by
+    yield from filter(None, (parent.changed_by, parent.known_by))

@@ -62,7 +62,7 @@ GRAPHQL = (
     ),
     Rule(action="fail", status=200, body="$.errors[0].message"),
 )
-"""GraphQL says what went wrong in a good answer; half an answer is none, or the other half would be missing for ever."""
+"""GraphQL says what went wrong in a good answer; half an answer is none: its other half would be missing for ever."""
 
 SCOPES_HELP = "fine-grained token: its permissions; classic token: repo, read:org; GitHub App: its permissions"
 REPOSITORY_COLUMNS = {"repository_id": "id", "repository_owner": "owner_login", "repository_name": "name"}
@@ -70,9 +70,17 @@ REPOSITORY_COLUMNS = {"repository_id": "id", "repository_owner": "owner_login", 
 _HANDED_ON = {name: name for name in REPOSITORY_COLUMNS}
 _PLACE = {"owner": "repository_owner", "repo": "repository_name"}
 
-REPOSITORY = Parent(stream="repositories", params={"owner": "owner_login", "repo": "name"}, fields=REPOSITORY_COLUMNS)
+REPOSITORY = Parent(
+    stream="repositories",
+    params={"owner": "owner_login", "repo": "name"},
+    fields=REPOSITORY_COLUMNS,
+    known_by="id",  # a name is given up, and taken by another
+)
 ORGANIZATION = Parent(
-    stream="organizations", params={"org": "login"}, fields={"organization_id": "id", "organization": "login"}
+    stream="organizations",
+    params={"org": "login"},
+    fields={"organization_id": "id", "organization": "login"},
+    known_by="id",
 )
 
 
