@@ -178,6 +178,22 @@ def test_other_partitions_that_break_off(load: Load, tmp_path: Path) -> None:
         assert command_line("--config", str(config), "verify") == 0
 
 
+def test_rows_that_fit_no_partition(load: Load, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What stops a change of partitions on a disk stops it here, in the same words, and the table is as it was."""
+    with small_store() as store:
+        where: dict[str, Any] = {"path": ROOT, "storage_options": store.s3}
+        config = tmp_path / "config.json"
+        config.write_text(json.dumps(where))
+        load([PEOPLE, *people(0, 5), record("people", id=9, name="")], **where)
+
+        argv = ["--config", str(config), "repartition", "people", "--mode", "column", "--key", "name"]
+        assert command_line(*argv) == 4
+
+        assert "a partition column holds an empty text" in caplog.text
+        assert len(found(store.s3)) == 6
+        assert command_line("--config", str(config), "verify") == 0
+
+
 @pytest.mark.parametrize("entry", [1, 2], ids=["announced", "written"])
 def test_writer_that_is_faster(load: Load, tmp_path: Path, entry: int) -> None:
     """Where another writer takes the place of one of its two commits, the change of partitions begins again."""

@@ -84,7 +84,8 @@ class _Fed:
         self.work = work
         self.snapshot = snapshot
         self.sums = (0, 0)
-        self._rows: queue.Queue[pa.Table | BaseException | None] = queue.Queue(AHEAD)
+        self._failure: BaseException | None = None
+        self._rows: queue.Queue[pa.Table | None] = queue.Queue(AHEAD)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._read, name="read", daemon=True)
 
@@ -94,16 +95,18 @@ class _Fed:
         return pa.RecordBatchReader.from_batches(self.work.schema(self.snapshot), self._batches())
 
     def stop(self) -> None:
-        """Read no more."""
+        """Read no more; what ended the reading is raised, and not what delta-rs makes of it."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self._failure is not None:
+            raise self._failure
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         while (rows := self._rows.get()) is not None:
-            if isinstance(rows, BaseException):
-                raise rows
             yield from rows.to_batches()
+        if self._failure is not None:
+            raise self._failure
 
     def _read(self) -> None:
         try:
@@ -112,11 +115,11 @@ class _Fed:
                 placed = self.work.partitioning.place(rows)
                 next(parts(placed, self.work.partitioning.columns), None)  # refuses a text that no log can keep
                 self._put(placed)
-            self._put(None)
         except BaseException as error:  # noqa: BLE001  # raised again where the rows are taken
-            self._put(error)
+            self._failure = error
+        self._put(None)
 
-    def _put(self, rows: pa.Table | BaseException | None) -> None:
+    def _put(self, rows: pa.Table | None) -> None:
         while not self._stopped.is_set():
             with suppress(queue.Full):
                 self._rows.put(rows, timeout=_WAIT_S)
