@@ -16,6 +16,7 @@ from singerkit.errors import SafetyStopError, StoreError
 from target_delta.arrays import whole
 from target_delta.conform import conform
 from target_delta.history import entries
+from target_delta.keys import KeySet, last_per_key
 from target_delta.loaders import named_as
 from target_delta.metadata import DELETED_AT
 from target_delta.omitted import COLUMN as OMITTED
@@ -83,9 +84,11 @@ class Past:
         return self.versions or tuple(name for name in [self.time] if name not in (None, COMMITTED))
 
     def note(self, rows: pa.Table) -> None:
-        """Take rows as they came, before the last one of each key was chosen: each is a change with its time."""
-        if self.time is not None:
-            self._noted.append(rows)
+        """Take rows as they came, before the last one of each key was chosen.
+
+        With a time each is a change; without, they say whose rows may have changed in the table.
+        """
+        self._noted.append(rows if self.time else rows.select(self.keys))
 
     def follow(self) -> Change:
         """Bring the history up to the table's newest version, and return what came; again where another was at it."""
@@ -128,16 +131,28 @@ class Past:
 
     def _pieces(self, now: Snapshot, upto: int | None) -> Iterator[Seen]:
         happened = since(self.table.store, now.version, upto)
-        for noted in self._noted:
-            rows = named_as(noted, now.columns)
+        noted = all(map(self._is_noted, happened.commits)) and happened.is_known
+        for came in self._noted if self.time else ():
+            rows = named_as(came, now.columns)
             own = rows.drop_columns([*{OMITTED} & {*rows.column_names}])
             for seen in self._seen(own, happened.time, masks_of(rows)):
                 yield replace(seen, dated_by=self.time if self.time in self.order else None)
-        if not happened.is_known or not all(map(self._is_noted, happened.commits)):
-            yield from self._compared(now, upto, happened)
+        if not noted or not self.time:
+            yield from self._compared(now, upto, happened, self._noted_keys(now) if noted else None)
 
-    def _compared(self, now: Snapshot, upto: int | None, happened: Since) -> Iterator[Seen]:
-        """Yield what the table has and had not, or all that it has, and the keys that it has no more."""
+    def _noted_keys(self, now: Snapshot) -> KeySet | None:
+        """Return the keys of the rows that were noted, as the table has them; None where none were."""
+        if not self._noted:
+            return None
+        schema = pa.schema([now.schema.field(key) for key in self.keys])
+        batches = [conform(batch, schema) for rows in self._noted for batch in rows.to_batches()]
+        return KeySet(last_per_key(pa.Table.from_batches(batches, schema), self.keys), self.keys)
+
+    def _compared(self, now: Snapshot, upto: int | None, happened: Since, only: KeySet | None) -> Iterator[Seen]:
+        """Yield what the table has and had not, or all that it has, and the keys that it has no more.
+
+        Where `only` some keys can have changed, the other rows of their files were written again as they were.
+        """
         schema, then, store = now.columns, self._then(upto) if happened.is_known else None, self.table.store
         known, live = {file.path for file in then or ()}, {file.path for file in now.files}
         went = [file for file in then or () if file.path not in live]
@@ -146,7 +161,8 @@ class Past:
         came = [file for file in now.files if file.path not in known]
         for file in came:
             for rows in read(store, file, now.schema, schema.names):
-                yield from self._seen(rows, happened.time)
+                some = rows if only is None else rows.filter(only.positions(rows).is_valid())
+                yield from self._seen(some, happened.time)
         if then is not None and not happened.may_delete:
             return
         before = Side(store, went, now.schema)
@@ -209,7 +225,7 @@ class Past:
 
     def _is_noted(self, entry: Entry) -> bool:
         """Return whether all that a commit changed is among the rows that were noted."""
-        return self.time is not None and entry.run == self.committer.run and not entry.full_load and not entry.upkeep
+        return entry.run == self.committer.run and not entry.full_load and not entry.upkeep
 
     def _refuse_foreign(self, now: Snapshot) -> None:
         if now.is_foreign:

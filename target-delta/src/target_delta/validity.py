@@ -15,9 +15,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from target_delta.arrays import whole
+from target_delta.jsontext import json_texts
 from target_delta.keys import group_numbers
 from target_delta.metadata import COLUMNS, DELETED_AT
-from target_delta.repeats import digests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,22 +141,43 @@ def _kept(rows: pa.Table, group: Ints, is_new: Bools, seen: Seen, *, by_time: bo
     if seen.gone:  # of a key that is there, and no more than once
         known: Bools = ~is_new | (_follows(group) & ~_before(deleted))
         return known
-    values = [name for name in rows.column_names if name not in ADDED.names]
-    digest = digests(rows.select(values)).to_numpy(zero_copy_only=False)
     times = _micros(rows[FROM])
     for rule in ("repeat", "replaced", "repeat"):
         at = np.flatnonzero(keep)
         same = _follows(group[at])
+        if not same.any():
+            break
         if rule == "repeat":
             once = (
                 times[at] == _before(times[at]) if by_time else np.True_
             )  # of deletions a late change may lie between
-            alike = (digest[at] == _before(digest[at])) & (deleted[at] == _before(deleted[at]))
-            again = np.where(deleted[at], _before(deleted[at]) & once, alike)
+            gone = deleted[at] & _before(deleted[at])
+            again = np.where(deleted[at], gone & once, ~_before(deleted[at]) & _alike(rows.take(pa.array(at))))
             keep[at[same & again]] = False
         elif by_time:
             keep[at[:-1][same[1:] & (times[at][1:] == times[at][:-1])]] = False
     return keep
+
+
+def _alike(rows: pa.Table) -> Bools:
+    """Return which rows have the same values as the row before them, but for what the loader adds to a row."""
+    alike = np.ones(rows.num_rows, dtype=bool)
+    for name in rows.column_names:
+        if name not in ADDED.names and name not in COLUMNS.names:
+            column = _comparable(whole(rows[name]))
+            one, other = column.slice(1), column.slice(0, len(column) - 1)
+            equal = pc.equal(one, other).fill_null(False)  # noqa: FBT003  # pyarrow's own
+            alike[1:] &= pc.or_(equal, pc.and_(one.is_null(), other.is_null())).to_numpy(zero_copy_only=False)
+    return alike
+
+
+def _comparable(column: pa.Array) -> pa.Array:
+    """Return values that are equal where those of a column are: NaN is NaN, and objects are their texts."""
+    if pa.types.is_nested(column.type):
+        return json_texts(column)
+    if pa.types.is_floating(column.type):
+        return pc.add(column.cast(pa.float64()), 0.0).view(pa.int64())
+    return column
 
 
 def _valid(rows: pa.Table, group: Ints) -> pa.Table:
