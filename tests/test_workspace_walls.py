@@ -61,6 +61,7 @@ PURE = (
     "singerkit/src/singerkit/state/values.py",
     "singerkit/src/singerkit/webhooks/events.py",
     "singerkit/src/singerkit/webhooks/signature.py",
+    "taps/tap-postgres/src/tap_postgres/cdc/cells.py",
     "taps/tap-postgres/src/tap_postgres/cdc/changes.py",
     "taps/tap-postgres/src/tap_postgres/cdc/facts.py",
     "taps/tap-postgres/src/tap_postgres/cdc/literals.py",
