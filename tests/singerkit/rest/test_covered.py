@@ -41,7 +41,8 @@ def test_every_parent_is_walked_as_it_is_last(
     order: Literal["asc", "desc"], values: set[int], cuts: list[int], moved: list[int]
 ) -> None:
     """However often a run is cut and whichever parents move meanwhile, each is walked with its last value."""
-    parents, clock, held = {value: value for value in values}, 100, {}
+    parents, clock = {value: value for value in values}, 100
+    held: dict[str, Any] = {}
     walked: set[tuple[int, int]] = set()
     for most in [*cuts, 10**6]:
         covered = Covered(mark(order), held, NOW)

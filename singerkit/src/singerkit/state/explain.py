@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _SAID = frozenset({KEY, VALUE, "full_load", "earliest", "high", "resume", "progress_markers"})
-_NEVER_SAID = frozenset({"starting_replication_value", "replication_key_signpost", "fingerprint"})  # singer-sdk's notes to itself
+_NEVER_SAID = frozenset(
+    {"starting_replication_value", "replication_key_signpost", "fingerprint"}
+)  # singer-sdk's notes to itself
 _UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
