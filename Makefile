@@ -36,6 +36,7 @@ bench: .venv/bin/uv  ## the figures, in interleaved rounds
 	@$(RUN) -m tools.setup workspace meltano
 	@$(RUN) -m bench.postgres_delta
 	@$(RUN) -m bench.records
+	@$(RUN) -m bench.upsert
 	@$(RUN) -m bench.cdc
 
 install: .venv/bin/uv  ## Meltano and its plugins, ready for `.venv-meltano/bin/meltano run`
