@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,10 +15,10 @@ from target_delta.faults import fault, is_denied, said_by
 from target_delta.options import FileOptions
 from tests.small_store import SmallStore, small_store
 
-from .conftest import Load, command_line, record, schema, state
+from .conftest import Load, Messages, activate, command_line, record, schema, state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
 PEOPLE = schema("people", ["id"], id="integer", name="string")
@@ -176,43 +177,68 @@ def test_store_that_refuses_a_verb(
         assert "does not let these credentials do this" in line
 
 
-@pytest.fixture
-def expiring(load: Load, store: SmallStore, tmp_path: Path) -> Callable[[str, int], list[str]]:
-    """Load with keys that the store takes for so many requests; the file of the options has newer ones from then on."""
-    file = tmp_path / "options.json"
-    new = json.dumps(store.s3 | {"aws_access_key_id": "new"})
+@dataclass
+class Expiring:
+    """Runs whose keys the store takes for so many requests; the file of the options has newer ones from then on."""
 
-    def run(stream: str, requests: int) -> list[str]:
-        file.write_text(json.dumps(store.s3))
+    load: Load
+    store: SmallStore
+    file: Path
+
+    def run(self, messages: Messages, requests: int) -> list[str]:
+        """Run once, and return what was asked for."""
+        new = json.dumps(self.store.s3 | {"aws_access_key_id": "new"})
+        self.file.write_text(json.dumps(self.store.s3))
         rule = {"when": ".", "skip": requests, "status": 400, "code": "ExpiredToken", "but_for": "new"}
-        store.requests()
-        store.fail(rule | {"renews": [str(file), new]})
-        rows = [record(stream, id=number % 30, name="x" * 50) for number in range(60)]
+        self.store.requests()
+        self.store.fail(rule | {"renews": [str(self.file), new]})
         try:
-            states = load(
-                [schema(stream, ["id"], id="integer", name="string"), *rows, state(**{stream: 5})],
-                path=LAKE, storage_options_file=str(file), batch_size_rows=20, compact_files=0,
-            )  # fmt: skip
+            states = self.go_on(messages)
         finally:
-            store.fail()
-        assert states == [{"bookmarks": {stream: 5}}]
-        return store.requests()
+            self.store.fail()
+        assert states == [{"bookmarks": {"s": 5}}]
+        return self.store.requests()
 
-    return run
+    def go_on(self, messages: Messages) -> list[dict[str, Any]]:
+        """Run with what the file has."""
+        return self.load(messages, path=LAKE, storage_options_file=str(self.file), batch_size_rows=20, compact_files=0)
+
+
+@pytest.fixture
+def expiring(load: Load, store: SmallStore, tmp_path: Path) -> Expiring:
+    """A run whose keys expire."""
+    return Expiring(load, store, tmp_path / "options.json")
 
 
 @pytest.mark.slow
-def test_credentials_that_expire_in_a_run(expiring: Callable[[str, int], list[str]], store: SmallStore) -> None:
-    """Wherever the store begins to refuse the keys, the run goes on with those that the file has by then."""
-    expiring("proven", 10**6)
-    every = expiring("whole", 10**6)
+@pytest.mark.parametrize("kind", ["upsert", "append", "full"])
+def test_credentials_that_expire_in_a_run(expiring: Expiring, store: SmallStore, kind: str) -> None:
+    """Wherever the store begins to refuse the keys, the run goes on with those that the file has by then.
 
-    for requests in range(0, len(every), 4):
-        stream = f"cut-{requests}"
-        expiring(stream, requests)
+    Only a file of an append or of a full load that is half uploaded is lost; then the run ends, and the next one goes on.
+    """
+
+    def sent(stream: str) -> Messages:
+        rows = [record(stream, id=number, name="x" * 50) for number in range(60)]
+        swap = [activate(stream, 7)] if kind == "full" else []
+        keys = ["id"] if kind == "upsert" else []
+        return [schema(stream, keys, id="integer", name="string"), *swap, *rows, *swap, state(s=5)]
+
+    expiring.run(sent(f"{kind}-proven"), 10**6)
+    every = expiring.run(sent(f"{kind}-whole"), 10**6)
+    ended = 0
+
+    for requests in range(0, len(every), 5):
+        stream = f"{kind}-{requests}"
+        try:
+            expiring.run(sent(stream), requests)
+        except CredentialsError:
+            expiring.go_on(sent(stream))
+            ended += 1
 
         table = DeltaTable(f"{LAKE}/{stream}", storage_options=store.s3).to_pyarrow_table()
-        assert sorted(table["id"].to_pylist()) == [*range(30)], every[requests]
+        assert sorted(table["id"].to_pylist()) == [*range(60)], every[requests]
+    assert ended <= (0 if kind == "upsert" else 3)
 
 
 ENTRY = r"^PUT \S+/_delta_log/\d+\.json"

@@ -326,4 +326,5 @@ class Stream:
 
     def _aside(self, staging: Staging, *, whole: bool) -> Stager:
         self._columns = self.intake.columns
-        return self._loading.aside(self.schema, self._columns, staging, whole=whole)
+        with store_errors(self.name, self._store.uri):
+            return self._loading.aside(self.schema, self._columns, staging, whole=whole)

@@ -12,7 +12,7 @@ from deltalake import CommitProperties, DeltaTable, Schema, TableFeatures, write
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from singerkit.errors import SafetyStopError, StoreError
-from target_delta.faults import said_by
+from target_delta.faults import is_denied, said_by
 from target_delta.partitioning import PROPERTY, Wanted, agree
 from target_delta.snapshot import Snapshot
 from target_delta.warehouse import refuse_nested
@@ -45,8 +45,19 @@ class Table:
         """The version of our newest commit, and its transaction."""
 
     def snapshot(self) -> Snapshot | None:
-        """Return the newest version of the table, or None where there is no table."""
+        """Return the newest version of the table, or None where there is no table.
+
+        Where the store refuses the credentials and there are newer ones by now, it is asked again with those.
+        """
         options = self.store.options
+        try:
+            return self._newest(options)
+        except OSError as error:
+            if not is_denied(error) or self.store.options == options:
+                raise
+        return self._newest(self.store.options)
+
+    def _newest(self, options: dict[str, str]) -> Snapshot | None:
         try:
             if self._delta is None or options != self._opened_with:
                 self._delta, self._opened_with = self._open(options), options
