@@ -215,7 +215,7 @@ def expiring(load: Load, store: SmallStore, tmp_path: Path) -> Expiring:
 def test_credentials_that_expire_in_a_run(expiring: Expiring, store: SmallStore, kind: str) -> None:
     """Wherever the store begins to refuse the keys, the run goes on with those that the file has by then.
 
-    Only a file of an append or of a full load that is half uploaded is lost; then the run ends, and the next one goes on.
+    Only a file of an append or a full load that is half uploaded is lost: then the run ends, and the next one goes on.
     """
 
     def sent(stream: str) -> Messages:
