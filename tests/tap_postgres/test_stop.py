@@ -9,6 +9,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tests.postgres_server import Database, database, server
@@ -21,9 +22,9 @@ __all__ = ["database", "server"]
 pytestmark = pytest.mark.slow
 
 
-def start(folder: Path, database: Database, table: str) -> subprocess.Popen[str]:
+def start(folder: Path, database: Database, table: str, **settings: str) -> subprocess.Popen[str]:
     config = folder / "config.json"
-    config.write_text(json.dumps(database.config | {"tables": [table]}), encoding="utf-8")
+    config.write_text(json.dumps(database.config | {"tables": [table]} | settings), encoding="utf-8")
     command = [sys.executable, "-m", "tap_postgres", "--config", str(config)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
 
@@ -55,6 +56,26 @@ def test_a_signal_ends_a_silent_query(database: Database, tmp_path: Path, signum
     assert sum("| ERROR" in line for line in err.splitlines()) == 1
     assert [json.loads(line)["type"] for line in out.splitlines()] == ["SCHEMA", "ACTIVATE_VERSION", "STATE"]
     assert sessions(database, until=0) == 0
+
+
+def test_a_signal_ends_the_wait_for_a_slot(database: Database, tmp_path: Path) -> None:
+    """A slot is made when all open transactions have ended: a stop does not wait for them, and leaves no slot."""
+    database.psql("CREATE TABLE c (id int PRIMARY KEY); CREATE PUBLICATION tap_postgres FOR TABLE c")
+    slots = f"SELECT count(*) FROM pg_replication_slots WHERE database = '{database.name}'"
+    with psycopg.connect(database.dsn) as early:
+        early.execute("SELECT pg_catalog.pg_current_xact_id()")
+        process = start(tmp_path, database, "c", default_replication_method="LOG_BASED")
+        while database.psql(slots) == "0" and process.poll() is None:
+            pass
+
+        began = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=30)
+
+        assert process.returncode == 143, err
+        assert time.monotonic() - began < 5
+        while database.psql(slots) != "0":  # the server notices a moment later
+            pass
 
 
 def test_a_server_that_goes_away_ends_the_run(database: Database, tmp_path: Path) -> None:

@@ -126,7 +126,9 @@ class Replication:
         command = f"START_REPLICATION SLOT {_quoted(slot)} LOGICAL {positions.to_text(begin)} ({words})"
         with translated(self._params):
             result = self._result(command, self._patience_s)
-            if result is None or result.status != _COPY_BOTH:
+            if result is None:
+                raise self._ended()
+            if result.status != _COPY_BOTH:
                 raise _refused(result, slot)
 
     def messages(self, wait_s: float) -> Iterator[bytes | Keepalive]:
@@ -193,9 +195,9 @@ class Replication:
 
         with translated(self._params):
             result = self._result(command)
-            if result is None or result.status not in {_COMMAND_OK, _TUPLES_OK}:
-                if result is None:
-                    raise self._ended()
+            if result is None:
+                raise self._ended()
+            if result.status not in {_COMMAND_OK, _TUPLES_OK}:
                 raise psycopg.errors.lookup((result.error_field(_SQLSTATE) or b"XX000").decode())(
                     result.error_message.decode(errors="replace")
                 )
@@ -210,7 +212,7 @@ class Replication:
         with selectors.DefaultSelector() as selector:
             selector.register(self._pgconn.socket, selectors.EVENT_READ)
             while self._pgconn.is_busy():
-                self._look()
+                self._look_up()
                 if time.monotonic() > until:
                     raise silent(patience_s)
                 if selector.select(LOOK_S):
@@ -219,6 +221,15 @@ class Replication:
         while result is not None and result.status != _COPY_BOTH and self._pgconn.get_result() is not None:
             pass  # up to the end of the command's answers: the next one may be sent then
         return result
+
+    def _look_up(self) -> None:
+        """Look whether the run is to stop; the server would go on to wait for others, and make a slot for nobody."""
+        try:
+            self._look()
+        except BaseException:
+            with contextlib.suppress(Exception):  # the connection may be what is wrong
+                self._pgconn.get_cancel().cancel()
+            raise
 
 
 def silent(waited_s: float) -> UnavailableError:
