@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROWS_AHEAD = 5_000
-BYTES_AHEAD = 32 << 20  # of JSON text: as objects in memory it is about six times as much
+BYTES_AHEAD = 32 << 20  # of JSON text: as objects in memory it is three to five times as much, so under 200 MiB
 _PAGES_AHEAD = 2  # of the walk that is read, however much waits of others: one is written while the next is fetched
 _LOOK_S = 0.2  # how often a waiting main thread looks whether a signal came
 
