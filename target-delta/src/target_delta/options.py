@@ -1,7 +1,7 @@
 """Options of an object store that stand in a file: read again when it changes, so that a run outlives credentials.
 
-Takes the setting and its file; gives a mapping that is always as the file is now. A file that cannot be read, or is half
-written, changes nothing.
+Takes the setting and its file; gives a mapping that is always as the file is now. A file that cannot be read, or that
+is half written, changes nothing.
 """
 
 from __future__ import annotations
