@@ -88,6 +88,28 @@ def test_rows_that_nobody_wants_are_passed_over() -> None:
     assert shown(events) == [2]
 
 
+def test_a_relation_that_is_announced_again_is_looked_at_again() -> None:
+    """Something about it has changed: whoever passed over its rows, or gave them to a table, asks again."""
+    changes = Changes(Spool)
+    changes.ignored.add(1)
+
+    events = fed([wire.begin(1), RELATION, wire.insert(1, row(1)), wire.commit(1, 2)], changes)
+
+    assert shown(events) == [b"1", 2]
+    assert (changes.ignored, changes.announced) == (set(), {1})
+
+
+def test_a_relation_that_a_prepared_transaction_announced_is_known() -> None:
+    """The server announces it once, for what comes before the transaction commits as well."""
+    changes = Changes(Spool)
+    fed([wire.begin_prepare(10, 11, 0, 7, "g"), RELATION, wire.prepare(10, 11, 0, 7, "g")], changes)
+
+    events = fed([wire.begin(20), wire.insert(1, row(2)), wire.commit(20, 21)], changes)
+    changes.close()
+
+    assert shown(events) == [b"2", 21]
+
+
 def test_streamed_transactions_come_at_their_commit() -> None:
     """Pieces of open transactions are kept apart, and come whole when they commit; rolled back ones never do."""
     events = fed(

@@ -180,7 +180,7 @@ class Capture:
             name = f"{name[:40]}_{self.tap.run_id[-12:].lower().replace('-', '_')}" if exists else name
             if facts.is_replica:
                 _LOGGER.info(
-                    "a replica makes a slot when the primary writes: or SELECT pg_log_standby_snapshot() there"
+                    "a slot here waits for the primary: SELECT pg_log_standby_snapshot() there where it is idle"
                 )
             created = replication.create_slot(name, temporary=exists)
             _LOGGER.info("reading tables as of position=%s, tables=%d", lsn.to_text(created.lsn), len(tables))
@@ -199,9 +199,8 @@ class Capture:
         with Replication(settings, route, self.tap.raise_if_stopped) as replication:
             server = replication.identify()
         slot = self.catalog.facts().slot
-        from_confirmed = (
-            slot is not None and slot.two_phase
-        )  # what was prepared before a position is never sent behind it
+        # behind a later position the server never sends what was prepared before it
+        from_confirmed = slot is not None and slot.two_phase
 
         def connect(position: int) -> Replication:
             opened = Replication(settings, route, self.tap.raise_if_stopped)
