@@ -75,7 +75,7 @@ def test_rows_that_do_not_say_when(load: Load, rows: Rows) -> None:
     load([PEOPLE, person(1, "a"), person(2, "y")], **HISTORY)
     load([PEOPLE, record("people", id=1, name="b", at="2100-01-01T00:00:00Z"), person(1, "c")], **HISTORY)
 
-    assert (names(rows), names(rows, 2)) == ([("a", False), ("b", True)], [("x", True)])
+    assert (names(rows), names(rows, 2)) == ([("a", False), ("c", False), ("b", True)], [("x", True)])
     assert [row["name"] for row in rows("people")] == ["b", "x"]
 
 
@@ -251,6 +251,22 @@ def test_column_that_says_when(message: dict[str, Any], said: Any, column: str |
     chosen = said["p*"] if isinstance(said, dict) else said
 
     assert time_column(stream_schema(message), chosen) == column
+
+
+def test_captured_changes(load: Load, rows: Rows) -> None:
+    """Changes that were captured follow the copy that was read before them, also where a run sends all of it again."""
+    copy = {**schema("people", ["id"], id="integer", name="string", _sdc_commit_at=AT, _sdc_deleted_at=AT)}
+    lines = [person(1, "copy"), person(1, "a", _sdc_commit_at=moment(1)),
+             person(1, "a", _sdc_commit_at=moment(2), _sdc_deleted_at=moment(2)),
+             person(1, "b", _sdc_commit_at=moment(3))]  # fmt: skip
+    load([copy, *lines], **HISTORY)
+    once = versions(rows)
+
+    load([copy, *lines], **HISTORY)
+
+    assert [name for _, _, name, _ in once] == ["copy", "a", "a", "b"]
+    assert once[1:] == [(1, 2, "a", False), (2, 2, "a", False), (3, None, "b", True)]
+    assert versions(rows) == once
 
 
 def test_streams_without_a_history(load: Load, warehouse: Path) -> None:

@@ -39,8 +39,8 @@ def rows(changes: list[Change]) -> pa.Table:
 
 def seen(stored: pa.Table, changes: pa.Table, **how: Any) -> pa.Table:
     """Return the stored versions after rows were seen."""
-    gone = how.pop("gone", False)
-    found = outcome(stored, Seen(changes, how.pop("omitted", {}), gone), ["id"], [], **{"by_time": True, **how})
+    time = how.pop("time", "at")
+    found = outcome(stored, Seen(changes, **{"dated_by": time, **how}), ["id"], [], time)
     return pa.concat_tables([stored.filter(pa.array(~found.goes)), found.comes])
 
 
@@ -102,7 +102,7 @@ def test_order_of_arrival(batches: list[list[tuple[int, str | None]]]) -> None:
     table, expected = NOTHING, dict[int, list[str | None]]()
     for batch in batches:
         changes = rows([(key, 0, value) for key, value in batch])
-        table = seen(table, changes, by_time=False)
+        table = seen(table, changes, time=None)
         for key, value in batch:
             known = expected.setdefault(key, [])
             if not known or known[-1] != value:
@@ -145,7 +145,21 @@ def test_rows_that_change_nothing_stay() -> None:
     """Versions whose ends stay are not written again."""
     table = seen(NOTHING, rows([(0, 1, "a"), (0, 2, "b"), (0, 3, "c")]))
 
-    found = outcome(table, Seen(rows([(0, 4, "d")])), ["id"], [], by_time=True)
+    found = outcome(table, Seen(rows([(0, 4, "d")])), ["id"], [], "at")
 
     assert found.goes.tolist() == [False, False, True]
     assert (found.inserted, found.updated, found.comes.num_rows) == (1, 1, 2)
+
+
+def test_changes_that_are_older_than_the_reading_of_a_row() -> None:
+    """A row without a time of change is older than the changes of its key, whenever it was read, and however often."""
+    silent = rows([(0, 9, "copy")]).set_column(2, SCHEMA.field("at"), pa.array([None], pa.int64()))
+    table = seen(NOTHING, pa.concat_tables([silent, rows([(0, 4, "a")])]))
+
+    for change in [(0, 6, "b"), (0, 5, "late")]:
+        table = seen(table, rows([change]))
+    again = seen(table, silent)
+
+    assert [value for _, _, value, _ in versions(table)[0]] == ["copy", "a", "late", "b"]
+    assert versions(table)[0][1:] == [(4, 5, "a", False), (5, 6, "late", False), (6, None, "b", True)]
+    assert versions(again) == versions(table)

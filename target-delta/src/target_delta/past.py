@@ -136,7 +136,7 @@ class Past:
             rows = named_as(came, now.columns)
             own = rows.drop_columns([*{OMITTED} & {*rows.column_names}])
             for seen in self._seen(own, happened.time, masks_of(rows)):
-                yield replace(seen, dated_by=self.time if self.time in self.order else None)
+                yield replace(seen, dated_by=self.time)
         if not noted or not self.time:
             yield from self._compared(now, upto, happened, self._noted_keys(now) if noted else None)
 
@@ -202,7 +202,7 @@ class Past:
         rows = pa.Table.from_batches(batches, schema=shape.columns)
         remember = Remember(
             self.committer.table.store, replace(seen, rows=rows), self.keys, self.versions, self.layout,
-            self.committer.alive, by_time=self.time is not None,
+            self.committer.alive, self.time,
         )  # fmt: skip
 
         def plan(snapshot: Snapshot) -> Change:

@@ -42,7 +42,7 @@ class Remember:
     versions: Sequence[str]
     layout: Layout
     alive: Callable[[], None]
-    by_time: bool
+    time: str | None
 
     def plan(self, snapshot: Snapshot) -> Change:
         """Write the files again that hold a version which ends now or is replaced, and the versions that come.
@@ -56,7 +56,7 @@ class Remember:
         stored = [part for file, mask in hits for part in self._rows(file, mask, snapshot)]
         before = pa.concat_tables([snapshot.schema.empty_table(), *stored])
         seen = replace(self.seen, rows=rows)
-        found = outcome(before, seen, self.keys, self.versions, by_time=self.by_time)  # 2
+        found = outcome(before, seen, self.keys, self.versions, self.time)  # 2
         removes, start = [], 0
         with PartitionedWriter(self.store, snapshot.schema, snapshot.partition_by, self.keys, self.layout) as out:
             for file, mask in hits:  # 3

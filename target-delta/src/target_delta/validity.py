@@ -47,7 +47,7 @@ class Seen:
     gone: bool = False
     """Whether the rows only say that their keys were no longer there."""
     dated_by: str | None = None
-    """The column without which a row is older than any version of its key that has it, as the table sees it."""
+    """The column without which a row is older than what its key has with it: such a row says nothing new."""
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,12 @@ def columns(table: pa.Schema) -> pa.Schema:
     return pa.schema([*schema, *ADDED])
 
 
-def outcome(stored: pa.Table, seen: Seen, keys: Sequence[str], versions: Sequence[str], *, by_time: bool) -> Outcome:
+def outcome(stored: pa.Table, seen: Seen, keys: Sequence[str], versions: Sequence[str], time: str | None) -> Outcome:
     """Return what the history of the keys becomes; what was seen before changes nothing.
 
-    With `by_time` the time of a row is that of its change: rows may come late, and of several at one time the last
-    stays. Else rows come in the order of their changes.
+    With `time`, a column, the time of a row is that of its change: rows may come late, and of several at one time the
+    last stays; a row that has none there follows those that came before it. Else rows come in the order of their
+    changes.
 
     1. Put the versions of every key in their order.
     2. Give a row what it omits, from the version before it.
@@ -81,12 +82,14 @@ def outcome(stored: pa.Table, seen: Seen, keys: Sequence[str], versions: Sequenc
     seen = _dated(stored, seen, keys)
     every = pa.concat_tables([stored, seen.rows])
     group, _ = group_numbers(every, keys)
-    order = _order(every, stored.num_rows, group, versions, by_time=by_time and not seen.gone)  # 1
+    untimed = _untimed(every, time)
+    ranks = [_rank(every[name]) for name in reversed(versions)] if time else []
+    order = _order(_micros(every[FROM]), stored.num_rows, group, ranks, None if seen.gone or not time else untimed)  # 1
     ordered, group, is_new = every.take(pa.array(order)), group[order], order >= stored.num_rows
     ordered = _filled(ordered, group, seen.omitted, order - stored.num_rows)  # 2
-    kept = _kept(ordered, group, is_new, seen, by_time=by_time)  # 3
+    kept = _kept(ordered, group, is_new, seen, by_time=time is not None)  # 3
     ordered, group, order = ordered.filter(pa.array(kept)), group[kept], order[kept]
-    result = _valid(ordered, group)  # 4
+    result = _valid(ordered, group, untimed[order])  # 4
     is_new = order >= stored.num_rows
     changed = is_new | ~_same(result, ordered)
     goes = np.ones(stored.num_rows, dtype=bool)
@@ -95,27 +98,38 @@ def outcome(stored: pa.Table, seen: Seen, keys: Sequence[str], versions: Sequenc
 
 
 def _dated(stored: pa.Table, seen: Seen, keys: Sequence[str]) -> Seen:
-    """Return what was seen without rows that do not say when they changed, of keys of which another one does."""
+    """Return what was seen without rows that do not say when they changed, behind one of their key that does."""
     if seen.dated_by is None or not seen.rows[seen.dated_by].null_count:
         return seen
     every = pa.concat_tables([stored, seen.rows])
     group, count = group_numbers(every, keys)
-    says = every[seen.dated_by].is_valid().to_numpy() | every[DELETED_AT].is_valid().to_numpy()
-    known = np.bincount(group[says], minlength=count) > 0
-    stays = (says | ~known[group])[stored.num_rows :]
+    says, place = ~_untimed(every, seen.dated_by), np.arange(every.num_rows)
+    first = np.full(count, every.num_rows)
+    np.minimum.at(first, group[says], place[says])
+    stays = (says | (place < first[group]))[stored.num_rows :]
     omitted = {name: mask[stays] for name, mask in seen.omitted.items()}
     return Seen(seen.rows.filter(pa.array(stays)), omitted, seen.gone)
 
 
-def _order(every: pa.Table, stored: int, group: Ints, versions: Sequence[str], *, by_time: bool) -> Ints:
+def _untimed(rows: pa.Table, time: str | None) -> Bools:
+    """Return which rows do not say when they changed; a deletion has a time of its own."""
+    if time is None:
+        return np.zeros(rows.num_rows, dtype=bool)
+    return np.asarray(rows[time].is_null().to_numpy() & rows[DELETED_AT].is_null().to_numpy())
+
+
+def _order(times: Ints, stored: int, group: Ints, ranks: Sequence[Ints], untimed: Bools | None) -> Ints:
     """Return the places of the rows, key by key; in a key by their times, or stored rows before those that came."""
-    place = np.arange(every.num_rows)
+    place = np.arange(len(times))
     is_new = place >= stored
-    times = _micros(every[FROM])
-    if by_time:
-        ranks = [_rank(every[name]) for name in reversed(versions)]
-        return np.lexsort([place, *ranks, times, group])
-    return np.lexsort([place, np.where(is_new, 0, times), is_new, group])
+    came = np.lexsort([place, np.where(is_new, 0, times), is_new, group])
+    if untimed is None:
+        return came
+    level = np.unique(times, return_inverse=True)[1].astype(np.int64) + 1
+    base = group * (len(times) + 1)
+    level = np.where(untimed, 0, level) + base  # of a row without a time: that of the newest one before it
+    level[came] = np.where(untimed[came], np.maximum(np.maximum.accumulate(level[came]), base[came]), level[came])
+    return np.lexsort([place, *ranks, untimed, level])
 
 
 def _rank(column: pa.ChunkedArray) -> Ints:
@@ -180,9 +194,9 @@ def _comparable(column: pa.Array) -> pa.Array:
     return column
 
 
-def _valid(rows: pa.Table, group: Ints) -> pa.Table:
+def _valid(rows: pa.Table, group: Ints, untimed: Bools) -> pa.Table:
     """Return the rows with the times between which each is valid."""
-    begins = _rising(_micros(rows[FROM]).copy(), group)
+    begins = _rising(_early(_micros(rows[FROM]).copy(), group, untimed), group)
     deleted = rows[DELETED_AT].is_valid().to_numpy()
     last = np.append(group[1:] != group[:-1], True)[: len(group)]
     ends = np.where(deleted, begins, np.append(begins[1:], 0)[: len(group)])
@@ -194,6 +208,14 @@ def _valid(rows: pa.Table, group: Ints) -> pa.Table:
     for name, array in values.items():
         rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), array)
     return rows
+
+
+def _early(times: Ints, group: Ints, untimed: Bools) -> Ints:
+    """Return times of which those that are not of a change lie before the change that follows: it was read later."""
+    late = np.flatnonzero(untimed[:-1] & _follows(group)[1:])
+    for place in late[::-1]:
+        times[place] = min(times[place], times[place + 1] - 1)
+    return times
 
 
 def _rising(times: Ints, group: Ints) -> Ints:
