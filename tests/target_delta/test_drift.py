@@ -212,6 +212,7 @@ def test_key_becomes_a_text(load: Load, rows: Rows) -> None:
     assert len({(row["id"], row["_sdc_partition"]) for row in rows("t")}) == 9
 
 
+@pytest.mark.slow
 def test_key_of_another_type(load: Load, rows: Rows) -> None:
     """What says which row is meant is never left out: the run stops, or the row is put aside."""
     load([schema("t", ["id"], id=INT, x=INT), record("t", id=1, x=1)])
@@ -255,6 +256,7 @@ def test_odd_values_among_many(keys: list[str], load: Load, rows: Rows) -> None:
     assert states[-1] == {"bookmarks": {"t": 2000}}
 
 
+@pytest.mark.slow
 def test_full_load_keeps_the_column(load: Load, rows: Rows) -> None:
     """A full load brings types of its own, unless the contract freezes types by word or says what becomes of values."""
     load([schema("t", ["id"], id=INT, x=INT), record("t", id=1, x=1)])
@@ -270,6 +272,7 @@ def test_full_load_keeps_the_column(load: Load, rows: Rows) -> None:
     assert rows("t") == [{"id": 1, "x": "a"}]
 
 
+@pytest.mark.slow
 def test_new_columns_put_rows_aside(load: Load, rows: Rows) -> None:
     """With columns: discard_row a row with a value in a new column, or a new field, goes to the quarantine."""
     load([schema("t", ["id"], id=INT, p=POINT), record("t", id=0, p={"x": 1})])

@@ -69,6 +69,7 @@ def test_late_change_alone(load: Load, rows: Rows) -> None:
     assert rows("people")[0]["name"] == "b"
 
 
+@pytest.mark.slow
 def test_rows_that_do_not_say_when(load: Load, rows: Rows) -> None:
     """A row without a time is older than one that has it, in the table as in its history; alone it is of its run."""
     load([PEOPLE, person(1, "a"), person(2, "x", 3)], **HISTORY)
@@ -124,6 +125,7 @@ def test_full_loads(load: Load, rows: Rows) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_change_during_a_full_load(load: Load, rows: Rows, verb: Verb) -> None:
     """What a full load misses was gone when its run began: a change that came meanwhile, and is read later, counts."""
     load([PEOPLE, person(1, "a", 1)], **HISTORY)
@@ -173,6 +175,7 @@ def test_run_that_dies_between_the_two_tables(message: dict[str, Any], full: boo
     assert rows("people__history") == mended
 
 
+@pytest.mark.slow
 def test_columns_that_change(load: Load, rows: Rows) -> None:
     """The history has the columns of its table, in types that hold what both had."""
     load([PEOPLE, person(1, "a", 1)], **HISTORY)
@@ -269,6 +272,7 @@ def test_captured_changes(load: Load, rows: Rows) -> None:
     assert versions(rows) == once
 
 
+@pytest.mark.slow
 def test_streams_without_a_history(load: Load, warehouse: Path) -> None:
     """For all streams it means those with keys; a stream without that is named is refused, and so is a wrong column."""
     no_keys = schema("events", x="integer")

@@ -72,7 +72,7 @@ def model(changes: list[Change]) -> Versions:
 CHANGES = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 6), st.sampled_from(["a", "b", None])), max_size=14)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.lists(CHANGES, max_size=5))
 def test_changes_in_any_order(batches: list[list[Change]]) -> None:
     """Late, repeated and deleted: the history is what the changes say by their times, however they were cut."""
@@ -83,7 +83,7 @@ def test_changes_in_any_order(batches: list[list[Change]]) -> None:
     assert versions(table) == model([change for batch in batches for change in batch])
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.lists(CHANGES, max_size=4))
 def test_changes_that_come_again(batches: list[list[Change]]) -> None:
     """A run that sends the same once more, cut as it likes, leaves the history as it is."""
@@ -95,7 +95,7 @@ def test_changes_that_come_again(batches: list[list[Change]]) -> None:
     assert versions(table) == model(every)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["a", "b", None])), max_size=6), max_size=5))
 def test_order_of_arrival(batches: list[list[tuple[int, str | None]]]) -> None:
     """Without a time of its own a row is a version where it says something new, and times rise within a key."""
