@@ -57,7 +57,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="write the table to docs/reference/benchmarks.md")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, start(folder, options=OPTIONS) as server:
-        lines = [*_decoding(server, given.rows), *_end_to_end(server, Path(folder), given.rows, given.foreign_mb)]
+        piped = _end_to_end(server, Path(folder), given.rows, given.foreign_mb)
+        lines = [*_decoding(server, given.rows), *piped]  # at last: the peak of a process counts that of its maker
     text = "\n".join(["| change data capture | figure |", "|---|---:|", *lines])
     text += "\n\n" + machine("pyarrow", "deltalake", "psycopg", "singer-sdk")
     print(text)
