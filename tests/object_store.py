@@ -25,6 +25,15 @@ from tools.setup import ENVIRONMENTS, ROOT
 EMULATOR_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """No secret: every emulator of Azure's has it, and its documentation says it."""
 
+MOTO = """
+import sys
+from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import run_simple
+app = DomainDispatcherApplication(create_backend_app)
+run_simple("127.0.0.1", int(sys.argv[1]), app, request_handler=MotoRequestHandler)
+"""
+"""In one thread: moto looks whether a file is there and then writes it, so that in several two writers may both win."""
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
@@ -37,7 +46,7 @@ if TYPE_CHECKING:
 def s3(bucket: str) -> Iterator[dict[str, str]]:
     """Run moto and give the storage options that reach a bucket of this name."""
     python = str(ENVIRONMENTS["strangers"].python)
-    with _served([python, "-m", "moto.server", "-H", "127.0.0.1", "-p", port := _free_port()], "Running on"):
+    with _served([python, "-c", MOTO, port := _free_port()], "Running on"):
         yield _bucket(port, bucket)
 
 
