@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,3 +48,15 @@ def logs_as_they_were() -> Iterator[None]:
     yield
     logs.handlers[:] = handlers
     logs.setLevel(level)
+
+
+def _refuse_the_world(event: str, arguments: tuple[object, ...]) -> None:
+    """Stop a test that reaches beyond this machine: it would pass or fail by what happens to be there."""
+    if event != "socket.connect" or not isinstance(address := arguments[1], tuple):
+        return  # a path is a socket of this machine
+    host = str(address[0]).partition("%")[0]
+    if host != "localhost" and not ip_address(host).is_loopback:
+        raise AssertionError(f"a test connects to {host}, which is not loopback")
+
+
+sys.addaudithook(_refuse_the_world)

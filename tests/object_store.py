@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import hmac
-import importlib.util
 import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import urllib.request
@@ -26,7 +24,6 @@ EMULATOR_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K
 """No secret: every emulator of Azure's has it, and its documentation says it."""
 
 MOTO = """
-import sys
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import run_simple
 app = DomainDispatcherApplication(create_backend_app)
@@ -60,10 +57,9 @@ def moto() -> Iterator[Reached]:
 @contextmanager
 def localbucket() -> Iterator[Reached]:
     """Run localbucket, an S3 server that shares no code with moto."""
-    if not importlib.util.find_spec("localbucket"):
-        pytest.skip("localbucket is not installed")
+    python = str(ENVIRONMENTS["strangers"].python)
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "localbucket", folder, "--port", port := _free_port()]
+        command = [python, "-m", "localbucket", folder, "--port", port := _free_port()]
         with _served(command, "127.0.0.1"):
             yield "s3://lake", _bucket(port, "lake")
 
