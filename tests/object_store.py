@@ -24,6 +24,7 @@ EMULATOR_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K
 """No secret: every emulator of Azure's has it, and its documentation says it."""
 
 MOTO = """
+import sys
 from moto.server import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import run_simple
 app = DomainDispatcherApplication(create_backend_app)
