@@ -222,6 +222,7 @@ def test_a_bastion_that_is_lost_in_the_middle(
     person.start()
     ended = execute(tmp_path, settings | {"tables": ["slow"]})
     person.join()
+    database.psql(running.replace("1", "pg_terminate_backend(pid)", 1))  # the server has not noticed yet
     database.psql("DROP VIEW slow")
 
     assert ended.code == 6

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-BASE_MB = 160  # what the process weighs before it holds a row
+BASE_MB = 192  # what the process weighs before it holds a row, and the writers of some tens of partitions
 COPIES = 4  # of a batch that exist at once while it is sorted out and written
 LEAST_MB = 16
 WORTH = 4  # a batch of a fourth of the ceiling is worth its own commit; measured with 300 streams (docs/reference)
