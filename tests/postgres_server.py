@@ -34,7 +34,6 @@ LOGICAL = {
     "synchronous_commit": "on",
 }
 """What lets the log be decoded, and a commit be in it at once."""
-DROP_SLOTS = "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{}'"
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,12 @@ class Database:
         """Run a script and return what psql prints."""
         return self.server.psql(sql, self.name)
 
+    def drop_slots(self) -> None:
+        """Drop its replication slots, also those that the server still holds for a connection it believes alive."""
+        slots = f"FROM pg_replication_slots WHERE database = '{self.name}'"
+        self.server.psql(f"SELECT pg_terminate_backend(active_pid, 20000) {slots} AND active_pid IS NOT NULL")
+        self.server.psql(f"SELECT pg_drop_replication_slot(slot_name) {slots}")
+
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[embedded.Server]:
@@ -78,6 +83,7 @@ def database(server: embedded.Server) -> Iterator[Database]:
     """Make a database of this module's own."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     server.psql(f"CREATE DATABASE {name}")
-    yield Database(server, name)
-    server.psql(DROP_SLOTS.format(name))
+    made = Database(server, name)
+    yield made
+    made.drop_slots()
     server.psql(f"DROP DATABASE {name} WITH (FORCE)")

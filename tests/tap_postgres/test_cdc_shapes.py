@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from singerkit.errors import SettingsError
-from tests.postgres_server import DROP_SLOTS, Database, database, server
+from tests.postgres_server import Database, database, server
 from tests.tap_postgres.test_cdc_sync import S, applied, capture, cut_short, following, source, t
 
 if TYPE_CHECKING:
@@ -146,7 +146,8 @@ def test_a_first_load_whose_slot_was_dropped_begins_again(t: Database) -> None:
         "UPDATE pg_class SET reltuples = 10000000, relpages = 244140 WHERE oid = 't'::regclass"
     )
     first = cut_short(capture(t, snapshot_workers=1), [0, 1])
-    t.psql(DROP_SLOTS.format(t.name) + "; UPDATE t SET v = 'new'")
+    t.drop_slots()
+    t.psql("UPDATE t SET v = 'new'")
     second = capture(t, first.state, snapshot_workers=1)
 
     assert applied([first, second]) == source(t)

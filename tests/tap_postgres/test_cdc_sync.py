@@ -10,7 +10,7 @@ import pytest
 
 from singerkit.errors import SafetyStopError, SettingsError
 from tap_postgres.cdc import lsn
-from tests.postgres_server import DROP_SLOTS, Database, database, server
+from tests.postgres_server import Database, database, server
 from tests.tap_postgres import test_types_server as types_of
 from tests.tap_postgres.running import Run, sync
 
@@ -36,7 +36,7 @@ def t(database: Database) -> Iterator[Database]:
         """
     )
     yield database
-    database.psql(DROP_SLOTS.format(database.name))
+    database.drop_slots()
 
 
 def capture(database: Database, state: Any = None, **config: Any) -> Run:
@@ -279,7 +279,7 @@ def test_changes_that_are_gone_are_never_passed_over(t: Database, how: str) -> N
     t.psql("INSERT INTO t VALUES (4)")
     state = json.loads(json.dumps(first.state))
     if how == "dropped":
-        t.psql(DROP_SLOTS.format(t.name))
+        t.drop_slots()
     elif how == "ahead":
         t.psql("SELECT pg_replication_slot_advance('tap_postgres', pg_current_wal_lsn())")
     else:
@@ -427,7 +427,7 @@ def test_changes_are_read_as_a_snapshot_reads_them(database: Database) -> None:
 
     changes = capture(database, first.state, out_of_range="clamp", tables=["t*"])
     read = sync(database, out_of_range="clamp", tables=["t*"])
-    database.psql(DROP_SLOTS.format(database.name))
+    database.drop_slots()
 
     for table, (kind, values) in zip(tables, cases, strict=True):
         told = {r["n"]: r["v"] for r in changes.records[f"public-{table}"]}

@@ -10,7 +10,7 @@ import pytest
 
 from tap_postgres.cdc.facts import Attribute, CapturedTable, Facts, Published, Slot
 from tap_postgres.cdc.requirements import Asked, requirements
-from tests.postgres_server import DROP_SLOTS, Database, database, server
+from tests.postgres_server import Database, database, server
 from tests.tap_postgres.running import Ended, execute
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def shop(database: Database) -> Iterator[Database]:
         """
     )
     yield database
-    database.psql(DROP_SLOTS.format(database.name))
+    database.drop_slots()
 
 
 def cdc(database: Database, folder: Path, *words: str, **settings: object) -> Ended:
