@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from target_delta.memory import OPEN_MB, in_open_files
 from target_delta.stats import file_statistics
 
 if TYPE_CHECKING:
@@ -39,12 +40,17 @@ class Layout:
     row_group_rows: int = ROW_GROUP_ROWS
     dictionary_share: float = DICTIONARY_SHARE
     """The share of distinct values in the sample up to which a column gets a dictionary."""
+    waiting_bytes: int = OPEN_MB << 20
+    """Of rows in memory over all partitions, before row groups are written short."""
 
 
 def layout(chosen: Settings) -> Layout:
     """Return how the settings have data files written."""
     level = 1 if chosen.compression in {"zstd", "gzip"} else None
-    return Layout(chosen.compression, level, chosen.file_size_mb << 20, chosen.row_group_rows, chosen.dictionary_share)
+    return Layout(
+        chosen.compression, level, chosen.file_size_mb << 20, chosen.row_group_rows, chosen.dictionary_share,
+        in_open_files(chosen.max_memory_mb),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 Values = tuple[str | None, ...]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-WAITING_BYTES = 32 << 20  # of rows in memory over all partitions, before row groups are written short
 MOST_OPEN = 64  # files; each holds a codec's buffers and a descriptor
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 _SHORT = 1 << 16  # partitions that are numbered in 16 bits, by which NumPy sorts ten times faster
@@ -97,12 +96,13 @@ class PartitionedWriter:
     def _make_room(self) -> None:
         """Write short row groups where memory is short, the largest first, and end files where too many are open."""
         waiting = sum(writer.waiting_bytes for writer in self._writers.values())
-        if waiting <= WAITING_BYTES:
+        most = self.layout.waiting_bytes
+        if waiting <= most:
             return
         for writer in sorted(self._writers.values(), key=lambda one: one.waiting_bytes, reverse=True):
             waiting -= writer.waiting_bytes
             writer.spill()
-            if waiting <= WAITING_BYTES // 2:
+            if waiting <= most // 2:
                 break
         opened = [writer for writer in self._writers.values() if writer.is_open]
         for writer in opened[: max(0, len(opened) - MOST_OPEN)]:

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("target-delta")
 _MS = 1000
-SLICE_BYTES = 16 << 20  # of rows that may leave memory before their batch is complete
 
 
 class Stream:
@@ -273,7 +272,7 @@ class Stream:
         if run.settings.complete(batch.rows, batch.bytes):
             self.flush()
         elif self._loader.streams and (
-            batch.buffer.rows >= run.settings.row_group_rows or batch.buffer.bytes >= SLICE_BYTES
+            batch.buffer.rows >= run.settings.row_group_rows or batch.buffer.bytes >= run.memory.slice
         ):
             self._writing.ahead(self._loader, batch)
 
