@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import subprocess
 import zlib
 from typing import TYPE_CHECKING
@@ -52,16 +51,11 @@ def shop(server: Server, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A project whose plugins Meltano has installed itself; made once, whatever the number of workers."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "installed"
-    with (folder.parent / "installed.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / "done").exists():
-            lay_out(folder)
-            subprocess.run([MELTANO, "install"], cwd=folder, env=environment(), check=True, capture_output=True)
-            (folder / "done").touch()
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project whose plugins Meltano has installed itself."""
+    folder = tmp_path_factory.mktemp("meltano") / "installed"
+    lay_out(folder)
+    subprocess.run([MELTANO, "install"], cwd=folder, env=environment(), check=True, capture_output=True)
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import signal
@@ -23,6 +22,8 @@ from demo.summary import summary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ALONE = pytest.mark.xdist_group("demo")
+"""The demo uses the repository's own Meltano project: one demo at a time, whatever the number of workers."""
 MOMENTS = ("fill a shop", "meltano run tap-postgres target-delta ...", "again ...")
 
 
@@ -32,15 +33,6 @@ def temporary() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o711)
         yield Path(folder)
-
-
-@pytest.fixture
-def _alone(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[None]:
-    """The demo uses the repository's own Meltano project: one demo at a time, whatever the number of workers."""
-    base = tmp_path_factory.getbasetemp()
-    with ((base if worker_id == "master" else base.parent) / "demo.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def family_of(temporary: Path) -> list[psutil.Process]:
@@ -90,7 +82,7 @@ def test_the_shop_is_the_same_each_time(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_alone")
+@ALONE
 def test_demo_ends_well_twice_in_a_row(root: Path, tmp_path: Path) -> None:
     """The second demo starts from nothing again, and says the same."""
     said = []
@@ -107,7 +99,7 @@ def test_demo_ends_well_twice_in_a_row(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("_alone")
+@ALONE
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_leaves_nothing_behind(moment: str, root: Path, tmp_path: Path, temporary: Path) -> None:
     """Whenever it comes, Ctrl-C ends the demo within seconds: no server, no plugin, no temporary folder."""

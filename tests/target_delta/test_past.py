@@ -6,8 +6,9 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
 from singerkit.errors import SettingsError
 from target_delta.commit import Committer
@@ -18,10 +19,12 @@ from target_delta.remembering import time_column
 from target_delta.schema import stream_schema
 from target_delta.store import Store
 from target_delta.table import Table
+from target_delta.validity import CURRENT, FROM, TO
 
 from .conftest import Load, Rows, Verb, activate, record, schema, state
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 AT = {"type": ["string", "null"], "format": "date-time"}
@@ -215,6 +218,37 @@ def test_upkeep_knows_histories(load: Load, rows: Rows, verb: Verb) -> None:
     assert unchanged == after
     assert rows("people__history") == clean
     assert all(row["good"] for row in verb("verify"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        (FROM, lambda at: at - timedelta(days=9)),
+        (TO, lambda at: at and at + timedelta(seconds=1)),
+        (TO, lambda at: at and at - timedelta(seconds=1)),
+        (TO, lambda _: None),
+        (CURRENT, lambda current: not current),
+    ],
+)
+def test_verify_finds_versions_that_do_not_follow_one_another(
+    name: str, change: Callable[[Any], Any], load: Load, verb: Verb, warehouse: Path
+) -> None:
+    """Versions that overlap, leave a time out, or are wrong about which is current are found, and the key is named."""
+    load([PEOPLE, person(1, "a", 1), person(2, "x", 1), state(people=1)], **HISTORY)
+    load([PEOPLE, person(1, "b", 5), state(people=5)], **HISTORY)
+    assert next(row["looked_at"] for row in verb("verify") if row["check"] == "validity") == 3
+
+    folder = warehouse / "people__history"
+    table = DeltaTable(folder).to_pyarrow_table()
+    values = [change(value) if row == ("b" if name == FROM else "a") else value
+              for row, value in zip(table["name"].to_pylist(), table[name].to_pylist(), strict=True)]  # fmt: skip
+    wrong = table.set_column(table.column_names.index(name), name, pa.array(values, table.schema.field(name).type))
+    write_deltalake(folder, wrong, mode="overwrite")
+
+    found = [row for row in verb("verify", "people__history", code=4) if not row["good"]]
+    assert [(row["stream"], row["check"]) for row in found] == [("people__history", "validity")]
+    assert "the versions of id=1 " in found[0]["example"]
 
 
 @pytest.mark.slow

@@ -25,6 +25,8 @@ STATE_EVERY_S = 5.0
 """At most so often a STATE goes between RECORD lines: each one makes a loader think of committing."""
 FILE_S = 60.0
 """The rows of a slow source wait no longer for their file to be full."""
+FEW_ROWS = 1_000
+"""Fewer rows than that are sooner sent as lines than put into a file of their own."""
 FIRST_FILE_S = 5.0
 """The first file comes early: `meltano config test` ends with it."""
 
@@ -89,6 +91,34 @@ class Lines:
 
     def abandon(self) -> None:
         """Nothing is held back."""
+
+
+class LinesOrFiles(Lines):
+    """RECORD lines where a batch has few rows, a file of its own where it has many; never held back.
+
+    For batches of one stream that do not all have the same columns: `open_writer` makes a file for the schema of one.
+    """
+
+    def __init__(self, stream: str, open_writer: Callable[[pa.Schema], Writer]) -> None:
+        super().__init__(stream)
+        self.open_writer = open_writer
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write the batch at once, and name its file in a BATCH message."""
+        if batch.num_rows < FEW_ROWS:
+            super().write(batch)
+            return
+        writer = self.open_writer(batch.schema)
+        try:
+            writer.write(batch)
+            self.bytes += writer.bytes
+            address = writer.finish()
+        except BaseException:
+            writer.abandon()
+            raise
+        if address:
+            write_message(batch_message(self.stream, writer.file_format, address))
+        self.rows = self.told = self.rows + batch.num_rows
 
 
 class MappedRows(Lines):

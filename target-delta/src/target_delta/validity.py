@@ -97,6 +97,19 @@ def outcome(stored: pa.Table, seen: Seen, keys: Sequence[str], versions: Sequenc
     return Outcome(goes, result.filter(pa.array(changed)), int(is_new.sum()), int((changed & ~is_new).sum()))
 
 
+def astray(versions: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """Return the versions whose times are not those that the other versions of their keys give them.
+
+    All versions of each key have to be among them.
+    """
+    dated = versions.filter(versions[FROM].is_valid())
+    group, _ = group_numbers(dated, keys)
+    order = np.lexsort([_micros(dated[FROM]), group])
+    ordered = dated.take(pa.array(order))
+    right = _same(_valid(ordered, group[order], np.zeros(len(order), dtype=bool)), ordered)
+    return pa.concat_tables([versions.filter(versions[FROM].is_null()), ordered.filter(pa.array(~right))])
+
+
 def _dated(stored: pa.Table, seen: Seen, keys: Sequence[str]) -> Seen:
     """Return what was seen without rows that do not say when they changed, behind one of their key that does."""
     if seen.dated_by is None or not seen.rows[seen.dated_by].null_count:

@@ -8,21 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
-import tempfile
-import time
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 from singer_sdk.singerlib import Metadata, MetadataMapping, StreamMetadata
 
 from singerkit import bookmarks
-from singerkit.arrow.files import BatchWriter
-from singerkit.batch_folder import BatchFolder
 from singerkit.checks.survey import SHOWN, Survey
 from singerkit.errors import CredentialsError, SettingsError
-from singerkit.output import Files, Lines, rows_of
+from singerkit.output import rows_of
 from singerkit.stream import Checkpoint
 from tap_postgres import query, reads
 from tap_postgres.cdc.stream import LogBased
@@ -103,17 +98,8 @@ class PostgresStream(LogBased):
 
     def open_output(self) -> Output:
         """Return RECORD lines or files, as the setting `output` says."""
-        if self.settings.output == "records":
-            return Lines(self.name)
-        root = self.settings.batch_dir or Path(tempfile.gettempdir(), "singer-batches", self.tap_name)
-        folder = BatchFolder(Path(root), self.name, self._tap.run_id)
-        folder.remove_stale(time.time())
         fields = [pa.field(column.name, column.rendering.arrow) for column in self.selected_columns]
-        schema = pa.schema([*fields, *self.added_fields])
-        writer = BatchWriter(folder, schema, self.settings.batch_format)
-        return Files(
-            self.name, writer, full_rows=self.settings.batch_size_rows, full_bytes=self.settings.batch_size_bytes
-        )
+        return self.outlet.of_rows(pa.schema([*fields, *self.added_fields]))
 
     @property
     def selected_columns(self) -> list[Column]:

@@ -8,14 +8,18 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from target_delta.metadata import DELETED_AT
 from target_delta.partition import COLUMN
 from target_delta.scan import read
+from target_delta.unique import edges, keys_between
 from target_delta.upkeep.doubled import in_order, kept
+from target_delta.validity import ADDED, FROM, astray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,7 +63,8 @@ def verify(table: Found, keys: Sequence[str] = (), *, quick: bool = False) -> It
 
     log: the entries since the last checkpoint are all there. files: each live file is there, of the size that the log
     says. rows: as many as it says. statistics: no value is outside of the bounds by which readers pass a file over.
-    partitions: each row lies in the partition that follows from it. keys: no key is NULL or there twice.
+    partitions: each row lies in the partition that follows from it. keys: no key is NULL or there twice. validity, of a
+    history: each version of a key is valid until the next one begins.
     """
     files = _files(table.store, table.snapshot)
     found = [_log(table.store, table.snapshot), files]
@@ -67,6 +72,8 @@ def verify(table: Found, keys: Sequence[str] = (), *, quick: bool = False) -> It
         found += _Rows(table).look()
         if chosen := tuple(keys) or table.keys():
             found.append(_keys(table, chosen))
+            if FROM in chosen and {*ADDED.names, DELETED_AT} <= {*table.snapshot.schema.names}:
+                found.append(_validity(table, [name for name in chosen if name != FROM]))
     yield from (finding.row(table.stream) for finding in found)
 
 
@@ -110,6 +117,21 @@ def _keys(table: Found, keys: Sequence[str]) -> Finding:
         for rows in read(table.store, file, table.snapshot.schema, keys):
             if count := sum(rows[name].null_count for name in keys):
                 finding.problem(f"{file.path} holds a key that is NULL", count)
+    return finding
+
+
+def _validity(table: Found, keys: Sequence[str]) -> Finding:
+    finding, schema = Finding("validity"), table.snapshot.schema
+    key, bounds = edges(table.store, table.snapshot.files, schema, keys)
+    for low, high in pairwise(bounds):
+        columns = [*keys, *ADDED.names, DELETED_AT]
+        _, versions = keys_between(table.store, table.snapshot.files, schema, columns, key, low, high)
+        finding.looked_at += versions.num_rows
+        if wrong := astray(versions, keys).select(list(keys)).to_pylist():
+            first = ", ".join(f"{name}={value}" for name, value in wrong[0].items())
+            finding.problem(
+                f"the versions of {first} overlap, leave a time out, or tell wrongly which is current", len(wrong)
+            )
     return finding
 
 

@@ -6,15 +6,17 @@ Mixed in before ArrowStream. Takes the moment of a snapshot; gives a full load o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from singerkit.output import Files, Lines
+from singerkit.output import MappedRows
 from singerkit.stream import ArrowStream, Checkpoint
 from tap_postgres.cdc import position as positions
 from tap_postgres.cdc.rows import COLUMNS, as_read
 from tap_postgres.discover import TableColumn
+from tap_postgres.outlet import Outlet
 from tap_postgres.schema import stream_schema
 from tap_postgres.values import Column
 
@@ -54,6 +56,11 @@ class LogBased(ArrowStream):
     moment_of_load: Moment | None = None
     _first_lsn = 0
     _changes: Output
+
+    @cached_property
+    def outlet(self) -> Outlet:
+        """Where the rows of this run go."""
+        return Outlet(self.name, self.tap_name, self._tap.run_id, self.settings)
 
     @property
     def replication_method(self) -> str:
@@ -125,14 +132,14 @@ class LogBased(ArrowStream):
         """Write the SCHEMA of the changes."""
         self._write_schema_message()
         output = self._output()
-        self._changes = Lines(self.name) if isinstance(output, Files) else output  # a file cannot omit columns by row
+        self._changes = output if isinstance(output, MappedRows) else self.outlet.of_changes()
 
     def announce_version(self, version: int) -> None:
         """Write ACTIVATE_VERSION."""
         self._write_activate_version_message(version)
 
     def write_changes(self, batch: pa.RecordBatch) -> None:
-        """Write rows of changes as RECORD lines, which may say what they omit."""
+        """Write rows of changes, which may say what they omit."""
         self._changes.write(batch)
         self._tap.report.add(self.name, read=batch.num_rows, written=batch.num_rows)
 
