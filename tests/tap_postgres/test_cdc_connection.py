@@ -14,6 +14,7 @@ import pytest
 
 from demo import embedded
 from singerkit.errors import SafetyStopError, SettingsError, UnavailableError
+from tap_postgres.cdc import lsn
 from tests.postgres_server import LOGICAL, Database, database, server
 from tests.tap_postgres.cutting_proxy import relay
 from tests.tap_postgres.running import sync
@@ -66,6 +67,31 @@ def test_a_server_that_falls_silent(t: Database) -> None:
 
     assert silent.cuts >= 1
     assert [record["id"] for record in second.records[S]] == [*range(10, 401)]
+
+
+def end_behind_a_page_header(database: Database) -> None:
+    """Write to the log until its last record ends a few bytes into a page: it began on the page before."""
+    place = "(pg_current_wal_insert_lsn() - '0/0') % 8192"
+    emit = "SELECT '' FROM pg_logical_emit_message(false, 'x', repeat('x', {}))"
+    for _ in range(50):
+        before, after = database.psql(f"SELECT {place}; {emit.format(800)}; SELECT {place}").split()
+        if (beside := int(after) - int(before) - 800) < 0:
+            continue  # a page began between the two
+        left = 8192 - int(after) + 8
+        if left > beside + 800 and 24 < int(database.psql(f"{emit.format(left - beside)}; SELECT {place}")) <= 40:
+            return
+    raise AssertionError("no record ends there")
+
+
+def test_a_log_that_ends_behind_the_header_of_a_page(t: Database) -> None:
+    """Wherever on a page the log ends, a run comes to its end, and the next one misses nothing."""
+    first = capture(t)
+    end_behind_a_page_header(t)
+    second = capture(t, first.state)
+    third = capture(t, second.state)
+
+    assert lsn.from_text(t.psql("SELECT pg_current_wal_flush_lsn()")) >= second.bookmark(S)["replication_key_value"]
+    assert third.error is None
 
 
 class Replica:

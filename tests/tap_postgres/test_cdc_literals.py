@@ -191,3 +191,19 @@ def test_a_text_without_state_is_refused() -> None:
     """Nothing is confirmed by guesses."""
     with pytest.raises(ValueError, match="no STATE"):
         newest_state("{}\n[]\nx")
+
+
+@pytest.mark.parametrize(
+    ("insert", "end"),
+    [
+        (5 * 8192 + 24, 5 * 8192),  # behind the header of a page
+        (5 * 8192 + 32, 5 * 8192 + 32),  # behind the rest of a record that began on the page before
+        (2**24 + 40, 2**24),  # behind the header of the first page of a segment
+        (2**24 + 48, 2**24 + 48),
+        (5 * 8192, 5 * 8192),
+        (5 * 8192 + 8184, 5 * 8192 + 8184),
+    ],
+)
+def test_where_the_last_record_ends(insert: int, end: int) -> None:
+    """A run waits for the end of the last record, wherever on its page that is: for no more, and for no less."""
+    assert lsn.last_end(insert, 8192, 2**24) == end

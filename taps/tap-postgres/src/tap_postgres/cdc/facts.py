@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 PARTITIONED, TABLE = "p", "r"
-_PAGE_HEADER = 40  # bytes of the first page of a segment; others have 24
 
 
 @dataclass(frozen=True)
@@ -144,10 +143,9 @@ class Facts:
         given: dict[str, Any] = {name: row.get(name) for name in cls.__dataclass_fields__}
         published = {(t["schemaname"], t["tablename"]): _published(t, row) for t in row["published"] or ()}
         slot = Slot.from_row(row["slot"]) if row["slot"] else None
+        tip = lsn.last_end(lsn.from_text(row["tip"]), row["page_bytes"], row["segment_bytes"])
         return cls(
-            **given
-            | {"tip": _end(lsn.from_text(row["tip"]), row["page_bytes"]), "slot": slot, "published": published}
-            | {"memberships": row["memberships"] or {}}
+            **given | {"tip": tip, "slot": slot, "published": published} | {"memberships": row["memberships"] or {}}
         )
 
     @property
@@ -175,15 +173,6 @@ class Facts:
         if (table.schema, table.name) in self.published:
             return True
         return table.kind == PARTITIONED and bool(leaves) and all(leaf in self.published for leaf in leaves)
-
-
-def _end(insert: int, page_bytes: int) -> int:
-    """Return where the last record ends: at the start of a page the next one begins behind the page's header.
-
-    An idle server never reports a position inside of that header, so a run would wait for it for ever.
-    """
-    offset = insert % page_bytes
-    return insert - offset if offset <= _PAGE_HEADER else insert
 
 
 def _published(table: Mapping[str, Any], row: Mapping[str, Any]) -> Published:

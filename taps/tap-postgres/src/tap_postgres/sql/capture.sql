@@ -21,6 +21,7 @@ SELECT pg_catalog.jsonb_build_object(
   'tip', (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
     ELSE pg_catalog.pg_current_wal_insert_lsn() END)::text,
   'page_bytes', pg_catalog.current_setting('wal_block_size')::int,
+  'segment_bytes', pg_catalog.pg_size_bytes(pg_catalog.current_setting('wal_segment_size')),
   'slot', (
     SELECT pg_catalog.to_jsonb(s) || pg_catalog.jsonb_build_object('kept_bytes', pg_catalog.pg_wal_lsn_diff(
       CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
