@@ -1,4 +1,4 @@
-"""Change data capture: changes decoded, changes into an upserted Delta table, and log of others passed over.
+"""Change data capture: changes decoded, changes into an upserted Delta table, log of others passed over, first records.
 
 Takes numbers of rows; gives a table of CPU seconds and rates, each from one run. A shared machine moves the seconds:
 take the best of several runs.
@@ -58,6 +58,7 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, start(folder, options=OPTIONS) as server:
         piped = _end_to_end(server, Path(folder), given.rows, given.foreign_mb)
+        piped += _first_records(server, Path(folder))
         lines = [*_decoding(server, given.rows), *piped]  # at last: the peak of a process counts that of its maker
     text = "\n".join(["| change data capture | figure |", "|---|---:|", *lines])
     text += "\n\n" + machine("pyarrow", "deltalake", "psycopg", "singer-sdk")
@@ -123,12 +124,19 @@ def _cpu(work: Any, messages: list[bytes]) -> float:
 
 def _end_to_end(server: Server, folder: Path, rows: int, foreign_mb: int) -> list[str]:
     """Run the pipe: a snapshot of nothing, then all changes; then the log of a table that nobody captures."""
-    server.psql("CREATE DATABASE shop")
-    server.psql(TABLE, "shop")
-    state = _pipe(server, folder, None)[0]
-    server.psql(CHANGES.format(rows=rows), "shop")
-    state, wall, cpu, _ = _pipe(server, folder, state)
-    changes = rows + rows // 2
+    lines, changes, state = [], rows + rows // 2, None
+    for output in ("records", "batch"):
+        server.psql("DROP DATABASE IF EXISTS shop")
+        server.psql("CREATE DATABASE shop")
+        server.psql(TABLE, "shop")
+        state = _pipe(server, folder, None, output)[0]
+        server.psql(CHANGES.format(rows=rows), "shop")
+        state, wall, cpu, peak = _pipe(server, folder, state, output)
+        what = f"tap and target-delta, {changes:,} changes into an upserted table, `output: {output}`"
+        rates = f"{changes / wall:,.0f} a second, {changes / cpu:,.0f} a CPU second"
+        lines.append(f"| {what} | {rates}, the tap's peak {peak:,.0f} MB |")
+        if output == "records":
+            server.psql("SELECT pg_drop_replication_slot('tap_postgres')", "shop")
     server.psql(
         f"INSERT INTO foreign_rows SELECT i, repeat('x', 1000) FROM generate_series(1, {foreign_mb * 900}) i", "shop"
     )
@@ -136,8 +144,7 @@ def _end_to_end(server: Server, folder: Path, rows: int, foreign_mb: int) -> lis
     state, passing_wall, _, peak = _pipe(server, folder, state)
     _pipe(server, folder, state)
     return [
-        f"| tap and target-delta, {changes:,} changes into an upserted table | {changes / wall:,.0f} a second |",
-        f"| the same, of CPU | {changes / cpu:,.0f} a CPU second |",
+        *lines,
         f"| {held:,.0f} MB of log of other tables passed over | {passing_wall:.1f} s, peak {peak:,.0f} MB |",
         f"| log kept for the slot after the next run | {_held(server):,.1f} MB |",
     ]
@@ -149,9 +156,34 @@ def _held(server: Server) -> float:
     return float(server.psql(asked, "shop"))
 
 
-def _pipe(server: Server, folder: Path, state: Any) -> tuple[Any, float, float, float]:
+def _first_records(server: Server, folder: Path) -> list[str]:
+    """Wait for the first rows of a hundred tables, from the start of the process on."""
+    server.psql("CREATE DATABASE hundred")
+    made = (
+        f"CREATE TABLE t{number} (id int PRIMARY KEY, v text); INSERT INTO t{number} VALUES (1, 'a');"
+        for number in range(100)
+    )
+    server.psql("".join(made) + "CREATE PUBLICATION tap_postgres FOR ALL TABLES", "hundred")
+    server.psql("SELECT pg_drop_replication_slot('tap_postgres')", "hundred")
+    lines = []
+    for method in ("FULL_TABLE", "LOG_BASED"):
+        config = {"connection_url": server.dsn("hundred"), "default_replication_method": method}
+        command = [sys.executable, "-m", "tap_postgres", "--config", _file(folder, "hundred.json", config)]
+        began = time.monotonic()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as tap:
+            assert tap.stdout is not None
+            next(line for line in tap.stdout if line.startswith(b'{"type":"RECORD"'))
+            seconds = time.monotonic() - began
+            for _ in tap.stdout:
+                pass
+        lines.append(f"| first record of 100 tables, `{method}` | {seconds:.2f} s |")
+    return lines
+
+
+def _pipe(server: Server, folder: Path, state: Any, output: str = "batch") -> tuple[Any, float, float, float]:
     """Return the STATE that the loader printed, wall and CPU seconds, and the peak of the tap's memory in MB."""
     config = {"connection_url": server.dsn("shop"), "default_replication_method": "LOG_BASED", "tables": ["orders"]}
+    config |= {"output": output, "batch_dir": str(folder / "batches")}
     words = ["--config", _file(folder, "tap.json", config)]
     words += ["--state", _file(folder, "state.json", state)] if state else []
     target = {"path": str(folder / "warehouse")}
