@@ -38,6 +38,8 @@ bench: .venv/bin/uv  ## the figures, in interleaved rounds
 	@$(RUN) -m bench.records
 	@$(RUN) -m bench.upsert
 	@$(RUN) -m bench.cdc
+	@$(RUN) -m bench.rest
+	@$(RUN) -m bench.github
 
 install: .venv/bin/uv  ## Meltano and its plugins, ready for `.venv-meltano/bin/meltano run`
 	@$(RUN) -m tools.setup workspace meltano

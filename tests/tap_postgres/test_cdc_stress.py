@@ -25,7 +25,7 @@ from tests.tap_postgres.running import environment, sync
 from tests.tap_postgres.stress import SETUP, Load, Restartable, pause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.slow
@@ -105,7 +105,9 @@ def stored(warehouse: Path, stream: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.timeout(max(300, SECONDS * 4 + 300))
-def test_every_table_equals_the_source_whatever_was_killed(restartable: Restartable, tmp_path: Path) -> None:
+def test_every_table_equals_the_source_whatever_was_killed(
+    restartable: Restartable, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     """After kills of both sides and crashes of the server every row is equal, and no log is held without need."""
     seed = int(os.environ.get("CDC_SEED", "7"))
     chance = random.Random(seed)
@@ -130,6 +132,9 @@ def test_every_table_equals_the_source_whatever_was_killed(restartable: Restarta
 
     assert codes == [(0, 0), (0, 0)], pipe.errors
     read = sync(database, output="records")
+    record_property("operations a second", round(load.done / spent))
+    record_property("runs", len(pipe.ends))
+    record_property("of them killed", sum(-signal.SIGKILL in codes for codes in pipe.ends))
     assert load.done > seconds * load.rate / 10
     for stream, records in read.records.items():
         keys = read.of("SCHEMA", stream)[0]["key_properties"]
