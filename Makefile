@@ -10,7 +10,7 @@ demo: .venv/bin/uv  ## PostgreSQL into Delta, twice, on this machine
 
 test: .venv/bin/uv  ## the whole suite
 	@$(RUN) -m tools.setup workspace meltano strangers
-	@$(RUN) -m pytest -n logical --dist loadgroup
+	@$(RUN) -m pytest -n logical
 
 stress: .venv/bin/uv  ## thousands of runs that are killed or stopped at any point
 	@$(RUN) -m tools.setup workspace

@@ -22,8 +22,6 @@ from demo.summary import summary
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-ALONE = pytest.mark.xdist_group("demo")
-"""The demo uses the repository's own Meltano project: one demo at a time, whatever the number of workers."""
 MOMENTS = ("fill a shop", "meltano run tap-postgres target-delta ...", "again ...")
 
 
@@ -82,7 +80,6 @@ def test_the_shop_is_the_same_each_time(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@ALONE
 def test_demo_ends_well_twice_in_a_row(root: Path, tmp_path: Path) -> None:
     """The second demo starts from nothing again, and says the same."""
     said = []
@@ -99,7 +96,6 @@ def test_demo_ends_well_twice_in_a_row(root: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@ALONE
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_ctrl_c_leaves_nothing_behind(moment: str, root: Path, tmp_path: Path, temporary: Path) -> None:
     """Whenever it comes, Ctrl-C ends the demo within seconds: no server, no plugin, no temporary folder."""

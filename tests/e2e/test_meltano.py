@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tests.e2e.pipelines import Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("meltano")]  # one worker installs the plugins, for all
+pytestmark = pytest.mark.slow
 
 INCREMENTAL = {
     "public-*": {"replication-method": "INCREMENTAL", "replication-key": "updated_at"},

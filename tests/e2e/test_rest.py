@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from demo.embedded import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("meltano")]  # one worker installs the plugins, for all
+pytestmark = pytest.mark.slow
 
 CANARY = "canary-token-4711"
 MANIFEST = """
