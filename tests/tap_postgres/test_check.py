@@ -65,7 +65,7 @@ def test_steps_and_streams(shop: Database) -> None:
     assert said["public-nothing"] == {"outcome": "remark", "remarks": ["there are no rows yet"]}
     assert said["public-slow"] == {
         "outcome": "remark",
-        "remarks": ["not proved: its first row did not come within 5 s"],
+        "remarks": ["not proved: its first row did not come in time"],
     }
 
 

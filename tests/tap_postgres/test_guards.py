@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -39,6 +40,21 @@ def shop(database: Database) -> Database:
 def short_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a look at a table have a second, so that what takes longer need not take long here."""
     monkeypatch.setattr(look, "STATEMENT_S", 1)
+
+
+def test_many_slow_views_are_looked_at_in_bounded_time(shop: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is waited for; once it did not come, the others have a moment each."""
+    monkeypatch.setattr(look, "FIRST_ROW_S", 0.6)
+    monkeypatch.setattr(look, "HURRY_S", 0.05)
+    shop.psql("CREATE SCHEMA many")
+    shop.psql("".join(f"CREATE VIEW many.v{number} AS SELECT 1 AS id FROM pg_sleep(600);" for number in range(12)))
+    tap = TapPostgres(config=shop.config | {"schemas": ["many"]}, setup_mapper=False)
+
+    began = time.monotonic()
+    said = {stream.probe() for stream in tap.arrow_streams}
+
+    assert said == {"not proved: its first row did not come in time"}
+    assert time.monotonic() - began < 12 * 0.6
 
 
 def keyed(shop: Database, view: str, *keys: str, **config: Any) -> Run:
