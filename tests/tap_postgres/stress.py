@@ -98,7 +98,7 @@ class Load:
                     with connection.transaction(force_rollback=chance.random() < 0.1) if count > 2 else _plain():
                         self._operation(connection, chance)
                 if count > 2 and chance.random() < 0.3:
-                    self.stop.wait(chance.random() * 0.5)  # others commit in between
+                    self.stop.wait(chance.random() * 0.2)  # others commit in between
             self.done += count
         except psycopg.OperationalError:
             self.given_up += count
