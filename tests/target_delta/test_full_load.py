@@ -173,6 +173,51 @@ def test_once_replaces_at_the_end(load: Load, rows: Rows) -> None:
     assert states[-1] == {"bookmarks": {"people": 2}}
 
 
+@pytest.mark.parametrize("chosen", ["twice", "once"])
+def test_message_before_the_rows_of_each_parent(load: Load, rows: Rows, chosen: str) -> None:
+    """The number of one load comes with each parent of a child stream: the rows of all of them are the table."""
+    load([PEOPLE, person(9)])
+    parents = [message for number in range(1, 5) for message in (activate("people", 5), person(number))]
+
+    states = load([PEOPLE, *parents, state(people=1)], activate_version=chosen)
+
+    assert [row["id"] for row in rows("people")] == [1, 2, 3, 4]
+    assert states == [{"bookmarks": {"people": 1}}]
+
+
+@pytest.mark.parametrize("chosen", ["twice", "once"])
+@pytest.mark.parametrize("table", [PEOPLE, {**PEOPLE, "key_properties": []}], ids=["keys", "none"])
+def test_single_message_behind_rows_that_replace(load: Load, rows: Rows, chosen: str, table: dict[str, Any]) -> None:
+    """With load_method: overwrite the rows before the only message are the load, and none of them is given up."""
+    load([table, person(1)])
+
+    states = load(
+        [table, person(2), activate("people", 5), state(people=1)], load_method="overwrite", activate_version=chosen
+    )
+
+    assert [row["id"] for row in rows("people")] == [2]
+    assert states == [{"bookmarks": {"people": 1}}]
+
+
+def test_once_behind_all_rows(load: Load, rows: Rows) -> None:
+    """With activate_version: once a message with rows before it and none behind replaces nothing by nothing."""
+    load([PEOPLE, person(1)])
+
+    load([PEOPLE, person(2), activate("people", 5), state(people=1)], activate_version="once")
+
+    assert [row["id"] for row in rows("people")] == [1, 2]
+
+
+def test_key_that_is_new_within_a_load(load: Load, rows: Rows) -> None:
+    """Rows from before a column became a key have NULL there: they are no repeats of each other."""
+    wider = schema("people", ["id", "age"], id="integer", name="string", age="integer")
+    late = record("people", id=1, name="late", age=5)
+
+    load([PEOPLE, activate("people", 5), person(1), person(2), wider, late, activate("people", 5)])
+
+    assert [(row["id"], row["age"]) for row in rows("people")] == [(1, 5), (1, None), (2, None)]
+
+
 def test_ignored_message(load: Load, rows: Rows) -> None:
     """With activate_version: ignore rows are upserted as they come."""
     load([PEOPLE, person(1)])

@@ -386,3 +386,18 @@ def test_whatever_happens(seed: int, load: Load, rows: Rows, verb: Verb) -> None
     for found in versions_of.values():
         assert not any(current for *_, current in found[:-1])
     assert all(row["good"] for row in verb("verify"))
+
+
+@pytest.mark.parametrize("method", ["overwrite", "overwrite-stale"])
+def test_column_that_became_a_key(load: Load, rows: Rows, method: str) -> None:
+    """Rows from before have NULL in the new key, which is none: what comes with one has its versions."""
+    load([PLAIN, person(1, "a"), person(2, "b")], **HISTORY)
+    wider = {**PLAIN, "key_properties": ["id", "name"]}
+
+    for _ in range(2):
+        load([wider, person(1, "c"), person(2, "d")], load_method=method, stale_threshold=100, **HISTORY)
+
+    narrow = schema("people", ["id", "kind"], id="integer", name="string", kind="string", _sdc_deleted_at=AT)
+    for _ in range(2):
+        load([narrow, person(1, "e", kind="k")], load_method=method, stale_threshold=100, **HISTORY)
+    assert [(row["name"], row["_sdc_is_current"]) for row in rows("people__history") if row["kind"]] == [("e", True)]

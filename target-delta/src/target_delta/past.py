@@ -115,6 +115,8 @@ class Past:
         now = self.table.snapshot()
         if now is None or (upto := _followed(past, now)) == now.version:
             return Change(())
+        if not set(self.keys) <= set(now.columns.names):  # one became a key: no row of the table has it yet
+            return Change(())
         self._refuse_foreign(now)
         pieces = self._pieces(now, upto)  # 2
         piece, changes = next(pieces, None), []
@@ -161,7 +163,7 @@ class Past:
         came = [file for file in now.files if file.path not in known]
         for file in came:
             for rows in read(store, file, now.schema, schema.names):
-                some = rows if only is None else rows.filter(only.positions(rows).is_valid())
+                some = _keyed(rows, self.keys) if only is None else rows.filter(only.positions(rows).is_valid())
                 yield from self._seen(some, happened.time)
         if then is not None and not happened.may_delete:
             return
@@ -240,6 +242,13 @@ def _followed(past: Snapshot | None, now: Snapshot) -> int | None:
     """Return the version of the table up to which a history goes, or None where that is none of this table's."""
     found = None if past is None else past.delta.transaction_version(FOLLOWED)
     return None if found is None or found > now.version else int(found)
+
+
+def _keyed(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
+    """Return the rows without those that have NULL in a key, as from before a column became one."""
+    for key in keys:
+        rows = rows.filter(rows[key].is_valid()) if rows[key].null_count else rows
+    return rows
 
 
 def _instants(column: pa.Array) -> pa.Array:

@@ -102,14 +102,17 @@ class Side:
 
 
 def lost(before: Side, after: Side, keys: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the keys that the one side holds and the other does not, in slices that fit the memory for them."""
+    """Yield the keys that the one side holds and the other does not, in slices that fit the memory for them.
+
+    NULL in a key, as in rows from before a column became one, is no key that could be followed.
+    """
     if not before.files:
         return
     key, bounds = edges(before.store, before.files, before.schema, keys)
     for low, high in pairwise(bounds):
         _, had = keys_between(before.store, before.files, before.schema, keys, key, low, high)
         _, has = keys_between(after.store, after.files, before.schema, keys, key, low, high)
-        once = last_per_key(had, keys)
+        once = last_per_key(had.drop_null(), keys)
         missing = KeySet(last_per_key(has, keys), keys).positions(once).is_null()
         if len(gone := once.filter(missing)):
             yield gone

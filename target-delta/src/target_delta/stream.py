@@ -70,6 +70,10 @@ class Stream:
         self._unmarked = 0
         """The rows that came after the newest STATE."""
         self._version: int | None = None
+        self._before = 0
+        """The rows that had come before the full load of this version."""
+        self._done: int | None = None
+        """The version of the newest full load that is in the table."""
         self._repeated: int | None = None
         self._progress: Progress | None = None
         self._keep_schema(schema)
@@ -83,6 +87,10 @@ class Stream:
     def unfinished(self) -> bool:
         """Whether rows are staged that only the end of their full load brings into the table."""
         return isinstance(self._loader, Stager) and bool(self._loader.staging.files)
+
+    @property
+    def _is_once(self) -> bool:
+        return self.run.settings.activate_version == "once"
 
     @property
     def settled_at(self) -> float | None:
@@ -133,14 +141,21 @@ class Stream:
         self._keep_room()
 
     def activate(self, version: int) -> None:
-        """Begin the full load of this version, or complete it where it has begun."""
-        self._overwrites = False  # the tap says itself when the load is complete
-        if self.intake.is_closed:
+        """Begin the full load of this version, or complete it where it has begun.
+
+        Some taps say it before the rows of each parent: the number of a load that is complete changes nothing, and with
+        `once` neither does that of the one which goes on. Some say it behind all rows alone: these are the load where
+        rows of the run replace the table in any case.
+        """
+        overwrites, self._overwrites = self._overwrites, False  # the tap says itself when the load is complete
+        if self.intake.is_closed or version == self._done or (version == self._version and self._is_once):
             return
         if version in (self._version, self._repeated):
             self.complete()
-        else:
-            self.begin(version)
+            return
+        if overwrites and self._batch.received:
+            self.complete()
+        self.begin(version)
 
     def begin(self, version: int) -> None:
         """Stage what comes from now on; what came before is written first, another unfinished load is given up."""
@@ -157,13 +172,14 @@ class Stream:
                 return
             clean(self._store, datetime.now(UTC), keep=version)
             staging = resume(self._store, self.name, version, known)
-        self._version, self._progress = version, known
+        self._version, self._progress, self._before = version, known, self._batch.received
         self._loader = self._aside(staging, whole=not staging.entries)
         self.run.ledger.hold(self.name, version, self.source)
 
     def finish(self) -> None:
         """The input has ended: write what is left; a load that ends with the input replaces the table."""
-        if self._version is not None and (self._overwrites or self.run.settings.activate_version == "once"):
+        behind = self._batch.received == self._before > 0  # the message came behind its rows
+        if self._version is not None and (self._overwrites or (self._is_once and not behind)):
             self.complete()
         else:
             self.flush()
@@ -175,7 +191,7 @@ class Stream:
             self._writing.swap(self._loader, self._batch.received)
             if self._resume is not None:
                 self._writing.do(self._resume.forget)
-            self._version = None
+            self._done, self._version = self._version, None
         else:
             self._repeated = None
         self._loader = self._into_table()

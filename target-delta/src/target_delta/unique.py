@@ -76,11 +76,12 @@ def _kept_rows(
 ) -> list[NDArray[np.bool_]]:
     """Return for every file which of its rows stay."""
     starts = np.cumsum([0, *(file.rows for file in files)])
-    keep = np.full(starts[-1], fill_value=not keys)
+    keep = np.ones(starts[-1], dtype=bool)  # what no slice holds, NULL or NaN, repeats nothing
     key, bounds = edges(store, files, schema, keys) if keys else ("", [])
     for low, high in pairwise(bounds):
         alive()
         rows, table = keys_between(store, files, schema, keys, key, low, high)
+        keep[rows] = False
         keep[rows[last_rows(table, keys)]] = True
     return [keep[start:end] for start, end in pairwise(starts)]
 
