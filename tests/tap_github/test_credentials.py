@@ -119,6 +119,24 @@ def test_whose_a_request_is(key: rsa.RSAPrivateKey) -> None:
     assert signed == [f"Bearer {number}" for number in (1, 2, 2, 1, 1, 1)]
 
 
+def test_whose_a_walk_is_that_goes_on_in_the_middle(key: rsa.RSAPrivateKey) -> None:
+    """The place of a walk that was cut names a number alone: the owner is the one that the walk's row asks for."""
+    installed = [{"id": n, "account": {"login": name}} for n, name in enumerate(("octo", "acme"), 1)]
+
+    def send(request: Request) -> Answer:
+        return Answer(200, {}, installed if request.method == "GET" else {"token": request.url.split("/")[-2]})
+
+    signer = AppAuth(api_url="http://t", app_id="1", private_key=pem(key)).signer(send)
+    place = {"url": "http://t/repositories/5/pulls?page=2"}
+    goes_on = Request("GET", "http://t/repos/acme/shop/pulls").resumed(place)
+
+    signed = [
+        signer.sign(one).headers["Authorization"] for one in (goes_on, goes_on.to("/repositories/5/pulls?page=3"))
+    ]
+
+    assert signed == ["Bearer 2", "Bearer 2"]
+
+
 @pytest.mark.slow  # runs of the tap
 def test_a_token_that_ends_in_the_middle_of_pages(account: Account, tries: Tries, key: rsa.RSAPrivateKey) -> None:
     """A refused token is renewed, and the page is asked for again: no row is missing."""

@@ -17,7 +17,7 @@ from singerkit.errors import SafetyStopError, StreamsFailedError
 from singerkit.rest import pages
 from singerkit.rest.bookmarks import Bookmark
 from singerkit.rest.endpoint import Condition, Endpoint, Parent, Partition, ReadCall, Window
-from singerkit.testing.fake_api import FakeApi, Reply, Trouble
+from singerkit.testing.fake_api import Asked, FakeApi, Reply, Trouble
 from singerkit.testing.served import Collection
 
 Schema = Callable[..., dict[str, Any]]
@@ -145,6 +145,25 @@ def test_pages_that_go_round(api: FakeApi, tries: Any, schema: Schema) -> None:
         done = tries.run(one)
         assert isinstance(done.error, SafetyStopError)
         assert "the pages go round in a circle (stream=items" in str(done.error)
+
+
+def test_what_an_answer_adds_is_for_the_next_page_alone(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A member of `continue` that the next answer leaves out is not sent again: it would skip records there."""
+    lists = {"1": [1, 2, 3], "2": [4, 5]}
+
+    def answer(asked: Asked) -> Reply:
+        of, at = asked.query.get("list", "1"), int(asked.query.get("at", "0"))
+        more = {"list": of, "at": at + 1} if at + 1 < len(lists[of]) else {"list": "2"} if of == "1" else {}
+        return Reply({"data": [{"id": lists[of][at]}], "continue": more})
+
+    api.route("/items", answer)
+    items = row(schema, records="data", pages=pages.Continue(), params={"fixed": "x"})
+
+    done, capped = tries.run(items), tries.run(items, max_rows=2)
+
+    assert [one["id"] for one in done.records("items")] == [1, 2, 3, 4, 5]
+    assert {asked.query["fixed"] for asked in api.asked} == {"x"}
+    assert [one["id"] for one in tries.run(items, state=capped.state).records("items")] == [3, 4, 5]
 
 
 NOWHERE = ("ftp://x/y", "http://[bad", "http://host:abc/", "file:///etc/passwd", "javascript:alert(1)")

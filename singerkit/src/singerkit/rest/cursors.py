@@ -70,16 +70,16 @@ class LastId(Pages):
 
 @dataclass(frozen=True, kw_only=True)
 class Continue(Pages):
-    """The answer holds an object whose members are merged into the next request."""
+    """The answer holds an object whose members are merged into the first request, for the next page alone."""
 
     style: ClassVar[str] = "continue"
     path: str = "continue"
     """JSONPath of the object."""
 
     def next(self, request: Request, answer: Answer) -> Request | None:
-        """Merge the object into the parameters."""
+        """Merge the object into the parameters; what the object before has added, and this one has not, is gone."""
         found = selector.value(self.path, answer.body)
-        return request.with_values(self.into, found) if isinstance(found, dict) and found else None
+        return request.carrying(self.into, found) if isinstance(found, dict) and found else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -51,7 +51,9 @@ def _is_moment(value: Any) -> bool:
 
 
 def _is_place(value: Any) -> bool:
-    return isinstance(value, Mapping) and _is_text(value.get("url")) and isinstance(value.get("params", {}), Mapping)
+    if not isinstance(value, Mapping) or not _is_text(value.get("url")):
+        return False
+    return isinstance(value.get("params", {}), Mapping) and isinstance(value.get("carried", []), list)
 
 
 def _is_walk(value: Any) -> bool:

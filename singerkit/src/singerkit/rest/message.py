@@ -28,6 +28,11 @@ class Request:
     params: Mapping[str, Any] = field(default_factory=dict)
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    begun_at: str = ""
+    """Where its walk began, if this one goes on in the middle of it: an address there may not say whose it is."""
+
+    carried: tuple[str, ...] = ()
+    """Parameters that the last answer has added for this request alone."""
 
     def with_values(self, place: Place, values: Mapping[str, Any]) -> Request:
         """Return the request with these parameters added or replaced; a dot in a body name goes one level down."""
@@ -37,6 +42,13 @@ class Request:
         for name, value in values.items():
             body = _put(body, name.split("."), value)
         return replace(self, body=body)
+
+    def carrying(self, place: Place, values: Mapping[str, Any]) -> Request:
+        """Return the request with these parameters in the place of those that the answer before has added."""
+        held = self.params if place == "query" else self.body or {}
+        own = {name: value for name, value in held.items() if name not in self.carried}
+        bare = replace(self, params=own) if place == "query" else replace(self, body=own)
+        return replace(bare.with_values(place, values), carried=tuple(name for name in values if name not in own))
 
     def to(self, url: str) -> Request:
         """Return the request for a full next address, which replaces all parameters; relative ones are resolved.
@@ -50,12 +62,13 @@ class Request:
 
     def token(self) -> dict[str, Any]:
         """Return what a STATE needs to send this request again."""
-        parts = {"url": self.url, "params": dict(self.params), "body": self.body}
-        return {name: value for name, value in parts.items() if value not in (None, {})}
+        parts = {"url": self.url, "params": dict(self.params), "body": self.body, "carried": [*self.carried]}
+        return {name: value for name, value in parts.items() if value not in (None, {}, [])}
 
     def resumed(self, token: Mapping[str, Any]) -> Request:
         """Return this request at the place that a token names."""
-        return replace(self, url=token["url"], params=token.get("params", {}), body=token.get("body"))
+        place = {"url": token["url"], "params": token.get("params", {}), "body": token.get("body")}
+        return replace(self, **place, begun_at=self.url, carried=tuple(token.get("carried", ())))
 
     def fingerprint(self) -> str:
         """Return 16 hex digits that differ where method, address, parameters or body do."""

@@ -100,10 +100,11 @@ class AppSigner(Signer):
     def _owner(self, request: Request) -> str:
         """Return whose the request is: by its address, by a query's variables, or as the one that was redirected here.
 
-        A renamed repository is answered by an address with its number alone.
+        A renamed repository is answered by an address with its number alone, and so are the pages after the first: a
+        walk that goes on at one of them knows where it began.
         """
         variables = request.body.get("variables", {}) if isinstance(request.body, dict) else {}
-        found = _OWNER.search(request.url)
+        found = _OWNER.search(request.url) or _OWNER.search(request.begun_at)
         if found or "owner" in variables:
             self.before.owner = (found[1] if found else str(variables["owner"])).lower()
         elif "/repositories/" not in request.url:
