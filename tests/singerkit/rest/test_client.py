@@ -287,6 +287,19 @@ def test_a_base_address_with_a_wrong_port_or_scheme() -> None:
         Client(Source(base_url="htp://host")).send(Request("GET", "htp://host/items"))
 
 
+@pytest.mark.parametrize("token", ["canary\nb", "canary\u200b", "canary\u20ac"])
+def test_a_credential_that_no_header_can_hold(token: str, api: FakeApi) -> None:
+    """What slipped in while a secret was copied is a matter of settings, and no part of the secret is said."""
+    with pytest.raises(SettingsError) as caught:
+        client(api, Bearer(token=token)).send(get(api))
+
+    assert str(caught.value) == (
+        "a credential or a header holds what none can (request=GET /items, host=127.0.0.1); "
+        "copy it anew: a line end, or a sign that is no letter, has slipped in"
+    )
+    assert caught.value.__suppress_context__
+
+
 def tokens(api: FakeApi, **more: Any) -> None:
     """Serve tokens t1, t2, ... ; /items accepts the newest only."""
     state = {"n": 0}
@@ -360,6 +373,17 @@ def test_a_new_refresh_token_in_the_settings_begins_anew(api: FakeApi, tmp_path:
     client(api, oauth(api, refresh_token="again", token_file=file)).send(get(api))
 
     assert refreshed(api) == ["r0", "again"]
+
+
+def test_a_token_that_outlives_the_calendar(api: FakeApi, tmp_path: Path) -> None:
+    """The new refresh token is kept, however long the server says that its access token lives."""
+    tokens(api, expires_in=10**12)
+    login = oauth(api, refresh_token="r0", token_file=str(tmp_path / "t"))
+
+    client(api, login).send(get(api))
+    client(api, login).send(get(api))
+
+    assert refreshed(api) == ["r0"]
 
 
 def test_runs_that_share_a_token_file_renew_once(api: FakeApi, tmp_path: Path) -> None:

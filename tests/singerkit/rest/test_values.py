@@ -55,6 +55,7 @@ def test_values_compare_by_type(kind: Any, earlier: Any, later: Any) -> None:
         ("integer", 1.5),
         ("integer", True),
         ("numeric", "x"),
+        ("numeric", "NaN"),
         ("text", 1),
     ],
 )
@@ -149,6 +150,7 @@ def at(seconds: float) -> str:
         (answer(retry_after="7"), 1, 7),
         (answer(retry_after=at(9)), 1, 9),
         (answer(retry_after="later"), 1, 0.5),
+        (answer(retry_after="Wed, 21 Oct 2015 07:28:00 +99999999999999"), 1, 0.5),
         (answer(retry_after="301"), 1, None),
         (answer(x_ratelimit_reset=str(int(NOW.timestamp()) + 4)), 1, 4),
         (answer(x_ratelimit_reset=str((int(NOW.timestamp()) + 4) * 1000)), 1, 4),
@@ -338,6 +340,25 @@ def test_names_are_filled() -> None:
     request = fill.first_request(row, Source(base_url="http://h/v1/"), {"id": "a/b c", "n": 5})
 
     assert request == Request("GET", "http://h/v1/a/a%2Fb%20c", {"n": 5, "t": "x5"}, {"q": [5]})
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("users:list", "http://h/v1/users:list"),
+        ("/users:list", "http://h/v1/users:list"),
+        ("../graphql", "http://h/graphql"),
+        ("?a=b", "http://h/v1/?a=b"),
+        ("", "http://h/v1"),
+        ("search?of=http://other/", "http://h/v1/search?of=http://other/"),
+        ("http://other/a", "http://other/a"),
+    ],
+)
+def test_where_a_path_leads(path: str, url: str) -> None:
+    """A path is below the base address whatever it holds; only what begins as an address is one."""
+    request = fill.first_request(Endpoint(name="x", path=path), Source(base_url="http://h/v1"), {})
+
+    assert request.url == url
 
 
 def test_a_name_that_nothing_fills() -> None:

@@ -223,6 +223,13 @@ def _integer(value: Any) -> int:
     return int(value)
 
 
+def _numeric(value: Any) -> Decimal:
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise TypeError("no number")  # NaN has no place in an order
+    return number
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("no text")
@@ -233,6 +240,6 @@ _READERS: Mapping[Kind, Callable[[Any], Any]] = {
     "datetime": _datetime,
     "date": lambda value: date.fromisoformat(value[:10]),
     "integer": _integer,
-    "numeric": lambda value: Decimal(str(value)),
+    "numeric": _numeric,
     "text": _text,
 }

@@ -19,7 +19,7 @@ def date_of(headers: Mapping[str, str]) -> datetime | None:
     """Return the moment of an answer by the clock of its server, or None."""
     try:
         moment = parsedate_to_datetime(headers.get("date", ""))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return moment if moment.tzinfo else None
 

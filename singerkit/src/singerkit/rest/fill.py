@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_FULL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 def names(value: Any) -> Iterator[str]:
@@ -61,7 +62,8 @@ def filled(value: T, values: Mapping[str, Any], *, optional: bool = False) -> T:
 def first_request(endpoint: Endpoint, source: Source, values: Mapping[str, Any]) -> Request:
     """Return the request for the first page of a walk, before anything is said about bookmarks."""
     path = _NAME.sub(lambda name: quote(_text(name[1], values), safe=""), endpoint.path)
-    url = path if "://" in path else urljoin(source.base_url.rstrip("/") + "/", path.lstrip("/"))
+    below = f"./{path.lstrip('/')}"  # else `users:list` is an address of its own, with the scheme `users`
+    url = path if _FULL.match(path) else urljoin(source.base_url.rstrip("/") + "/", below)
     request = Request(
         endpoint.method,
         url.rstrip("/") if not endpoint.path else url,

@@ -61,7 +61,7 @@ class KeptSigner(TokenSigner):
 
     def _keep(self, token: Token, now: datetime, clock_s: float) -> None:
         hide(text for text in (token.value, token.refresh) if text)
-        ends = None if token.renew_at is None else now + timedelta(seconds=token.renew_at - clock_s)
+        ends = None if token.renew_at is None else _moment(now, token.renew_at - clock_s)
         kept = Tokens(token.value, issued_at=now, refresh_token=token.refresh, expires_at=ends, account_id=self.chain)
         self.file.write(kept)
 
@@ -69,6 +69,14 @@ class KeptSigner(TokenSigner):
 def _used(kept: Tokens, now: datetime, clock_s: float) -> Token:
     lasts_s = None if kept.expires_at is None else (kept.expires_at - now).total_seconds()
     return Token(kept.access_token, None if lasts_s is None else clock_s + lasts_s, kept.refresh_token)
+
+
+def _moment(now: datetime, lasts_s: float) -> datetime | None:
+    """Return when a token is to be renewed, or None for one that outlives the calendar."""
+    try:
+        return now + timedelta(seconds=lasts_s)
+    except (OverflowError, ValueError):
+        return None
 
 
 def _chain(auth: OAuth2) -> str:

@@ -96,7 +96,7 @@ def _seconds_or_date(value: str, now: datetime) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:  # the server's own invention: our backoff knows better than a guess
+    except (ValueError, OverflowError):  # the server's own invention: our backoff knows better than a guess
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return max(0.0, (moment - now).total_seconds())

@@ -38,6 +38,8 @@ _NO_ADDRESS = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
 )
+_NO_HEADER = (requests.exceptions.InvalidHeader, UnicodeEncodeError)
+_COPY = "copy it anew: a line end, or a sign that is no letter, has slipped in"
 _TRANSIENT = (
     requests.exceptions.ConnectionError,
     requests.exceptions.Timeout,
@@ -112,6 +114,10 @@ class Transport:
             )
         except _NO_ADDRESS as error:
             raise SettingsError("this is no address", **place(request), remedy="check the base address") from error
+        except _NO_HEADER:  # from None: its text quotes the credential, in a form that nothing masks
+            raise SettingsError(
+                "a credential or a header holds what none can", **place(request), remedy=_COPY
+            ) from None
 
     def _answer(self, response: requests.Response, content: bytes) -> tuple[Answer, str]:
         headers = {name.lower(): value for name, value in response.headers.items()}
