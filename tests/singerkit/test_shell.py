@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from singerkit.shell import read_json_object
+
 pytestmark = pytest.mark.slow  # a process each
 
 CANARY = "canary-0815"
@@ -30,6 +32,13 @@ def config(folder: Path, text: str) -> str:
     path = folder / "config.json"
     path.write_text(text)
     return str(path)
+
+
+def test_a_file_of_an_editor_that_marks_its_files(tmp_path: Path) -> None:
+    """A byte order mark, which some editors put first, is no part of the JSON."""
+    path = config(tmp_path, '\ufeff{"act": 5}')
+
+    assert read_json_object(path, what="config file") == {"act": 5}
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ def _are_objects(first: Any, second: Any) -> bool:
 def read_json_object(path: str, *, what: str) -> dict[str, Any]:
     """Return the JSON object in a file, or say in one line why there is none."""
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123  # "-" and descriptors are paths here too
+        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123  # "-" and descriptors are paths here too
             content = json.load(file)
     except OSError as error:
         raise SettingsError(f"{what} cannot be read: {error.strerror}", path=path) from error

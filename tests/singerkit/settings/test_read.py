@@ -152,6 +152,7 @@ class TestFiles:
 
     def read(self, tmp_path: Path, change: dict[str, Any], *, root: bool = True) -> Any:
         (tmp_path / "token").write_text("canary-of-a-file\n")
+        (tmp_path / "marked").write_bytes(b"\xef\xbb\xbfcanary-of-a-file\r\n")
         (tmp_path / "bytes").write_bytes(b"\xff\xfe")
         (tmp_path / "large").write_bytes(b"x" * (1 << 20) + b"x")
         (tmp_path / "extra.json").write_text('{"k": "canary-k"}')
@@ -165,6 +166,7 @@ class TestFiles:
         [
             ({"auth": {"method": "token", "token_file": "token"}}, "auth", Token(token="canary-of-a-file")),
             ({"note_file": "token"}, "note", "canary-of-a-file"),
+            ({"auth": {"method": "token", "token_file": "marked"}}, "auth", Token(token="canary-of-a-file")),
             ({"extra_file": "extra.json"}, "extra", {"k": "canary-k"}),
             (
                 {"auth": {"method": "app", "app_id": 1, "key": "key.json"}},

@@ -50,6 +50,6 @@ class Files:
         if len(content) > max_bytes:
             raise FileRefusedError(f"must be a file of at most {max_bytes} bytes")
         try:
-            return content.decode()
+            return content.decode("utf-8-sig")  # a mark at the beginning is the editor's, not the secret's
         except UnicodeDecodeError as error:
             raise FileRefusedError("must be a file of text in UTF-8") from error
