@@ -111,10 +111,10 @@ def test_nested_as_json() -> None:
 
 
 def test_hints_keys_and_metadata_columns() -> None:
-    """Hints travel with the schema; `_sdc_` columns that it declares are columns like any other."""
+    """Hints travel with the schema, a key named twice is one; `_sdc_` columns are columns like any other."""
     properties = {"id": {"type": "integer"}, "_sdc_lsn": {"type": "integer"}}
 
-    schema = schema_of(properties, keys=("id",), **{"x-partition": {"mode": "md5"}, "title": "t"})
+    schema = schema_of(properties, keys=("id", "id"), **{"x-partition": {"mode": "md5"}, "title": "t"})
 
     assert schema.keys == ("id",)
     assert schema.hints == {"x-partition": {"mode": "md5"}}

@@ -93,6 +93,16 @@ def test_statistics_that_lie(
     assert words in bad(verb)[check]
 
 
+def test_last_instant_of_the_calendar(load: Load, verb: Verb) -> None:
+    """Bounds are whole milliseconds, and none follows the last one of the year 9999, which often stands for never."""
+    ends = {"type": ["string", "null"], "format": "date-time"}
+    load(
+        [schema("people", ["id"], id="integer", ends=ends), record("people", id=1, ends="9999-12-31T23:59:59.999999Z")]
+    )
+
+    assert all(row["good"] for row in verb("verify"))
+
+
 def test_log_without_an_entry(people: Path, verb: Verb) -> None:
     """Behind a checkpoint every entry is there: where one is not, no reader sees the table as it was."""
     DeltaTable(people).create_checkpoint()

@@ -53,11 +53,11 @@ def stream_schema(message: Mapping[str, Any], *, nested: Nested = "struct") -> S
 
 
 def _names(stream: str, message: Mapping[str, Any], word: str) -> tuple[str, ...]:
-    """Return the names of properties that a message lists; none where it says nothing."""
+    """Return the names of properties that a message lists, each once; none where it says nothing."""
     listed = message.get(word) or []
     if not isinstance(listed, list | tuple) or not all(isinstance(name, str) for name in listed):
         raise SafetyStopError(f"{word} is no list of names", remedy="correct the tap", stream=stream)
-    return tuple(listed)
+    return tuple(dict.fromkeys(listed))
 
 
 def _listed(hint: object) -> Sequence[str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from target_delta.upkeep.show import Row
     from target_delta.upkeep.tables import Found
 
+_MILLISECOND_US = 1000
 COLUMNS = ("stream", "check", "good", "looked_at", "problems", "example")
 
 
@@ -184,7 +185,7 @@ class _Rows:
             if not ends["min"].is_valid:
                 continue
             outside = (low is not None and pc.less(ends["min"], pa.scalar(low).cast(kind)).as_py()) or (
-                high is not None and pc.greater(ends["max"], pa.scalar(high).cast(kind)).as_py()
+                high is not None and _is_above(ends["max"], pa.scalar(high).cast(kind))
             )
             if outside or _has_nan(rows[name]):
                 self.bounds.problem(f"{file.path}: {name} has values outside of its bounds")
@@ -197,6 +198,14 @@ class _Rows:
         right = pc.equal(partitioning.values(rows), pa.scalar(file.partition[COLUMN], pa.string()))
         if count := rows.num_rows - (pc.sum(right).as_py() or 0):
             self.parts.problem(f"{file.path} holds rows of another partition", count)
+
+
+def _is_above(greatest: pa.Scalar, high: pa.Scalar) -> bool:
+    """Return whether a value is above a bound: those of instants are whole milliseconds, and no later one may exist."""
+    if pa.types.is_timestamp(greatest.type):
+        micros = [one.cast(pa.timestamp("us", one.type.tz)).cast(pa.int64()).as_py() for one in (greatest, high)]
+        return bool(micros[0] - micros[1] >= _MILLISECOND_US)
+    return bool(pc.greater(greatest, high).as_py())
 
 
 def _has_nan(column: pa.ChunkedArray) -> bool:
