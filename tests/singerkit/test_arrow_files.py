@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from singerkit import batch_folder
 from singerkit.arrow.files import BatchWriter
 from singerkit.batch_folder import STALE_AFTER_S, BatchFolder
 from singerkit.errors import StoreError
@@ -68,6 +69,68 @@ def test_a_folder_that_cannot_be_made_is_the_store(tmp_path: Path) -> None:
 
     with pytest.raises(StoreError, match=r"cannot be written: Not a directory .*set batch_dir elsewhere"):
         BatchWriter(BatchFolder(tmp_path / "file", "s", "run"), BATCH.schema, "arrow").write(BATCH)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a few bytes be much, and a moment long."""
+    monkeypatch.setattr(batch_folder, "MOST_BYTES", 100)
+    monkeypatch.setattr(batch_folder, "PATIENCE_S", 0.1)
+    monkeypatch.setattr(batch_folder, "_LOOK_S", 0.001)
+
+
+def fill(folder: BatchFolder, files: int) -> None:
+    for _ in range(files):
+        folder.next_path("arrow").write_bytes(bytes(50))
+
+
+@pytest.mark.usefixtures("small")
+def test_a_reader_that_is_far_behind_is_waited_for(tmp_path: Path) -> None:
+    """The disk holds no more than a little that is unread; the next file comes once the reader has removed enough."""
+    looks: list[int] = []
+
+    def read_one() -> None:
+        looks.append(len([*folder.path.iterdir()]))
+        min(folder.path.iterdir()).unlink()
+
+    folder = BatchFolder(tmp_path, "s", "run", read_one)
+    fill(folder, 9)  # nothing has been removed yet: it may be a reader that never does
+    assert looks == []
+
+    min(folder.path.iterdir()).unlink()
+    fill(folder, 9)
+    assert looks == [8, 7, 6, 5] + [5] * 8
+    assert folder.count == 18
+
+
+@pytest.mark.usefixtures("small")
+def test_a_reader_that_removes_nothing_more_is_not_waited_for_again(tmp_path: Path) -> None:
+    """It is waited for once, and then the tap goes on as with one that never removes a file."""
+    looks: list[None] = []
+    folder = BatchFolder(tmp_path, "s", "run", lambda: looks.append(None))
+    fill(folder, 9)
+    min(folder.path.iterdir()).unlink()
+    folder.next_path("arrow")
+    waited = len(looks)
+    fill(folder, 3)
+
+    assert waited > 1
+    assert len(looks) == waited
+
+
+@pytest.mark.usefixtures("small")
+def test_a_stop_is_heard_while_a_reader_is_waited_for(tmp_path: Path) -> None:
+    """What `look` raises ends the wait."""
+
+    def stop() -> None:
+        raise KeyboardInterrupt
+
+    folder = BatchFolder(tmp_path, "s", "run", stop)
+    fill(folder, 9)
+    min(folder.path.iterdir()).unlink()
+
+    with pytest.raises(KeyboardInterrupt):
+        folder.next_path("arrow")
 
 
 def test_a_run_knows_whether_another_lives() -> None:

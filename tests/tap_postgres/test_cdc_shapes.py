@@ -154,6 +154,19 @@ def test_a_first_load_whose_slot_was_dropped_begins_again(t: Database) -> None:
     assert len(second.records[S]) == 1000
 
 
+def test_a_first_load_whose_table_was_altered_begins_again(t: Database) -> None:
+    """Parts that were read before a change that the log does not tell are read again with the others."""
+    t.psql(
+        "TRUNCATE t; INSERT INTO t SELECT g, 'old' FROM generate_series(1, 1000) g; ANALYZE t;"
+        "UPDATE pg_class SET reltuples = 10000000, relpages = 244140 WHERE oid = 't'::regclass"
+    )
+    first = cut_short(capture(t, snapshot_workers=1), [0, 1])
+    t.psql("ALTER TABLE t ADD w int DEFAULT 7")
+    second = capture(t, first.state, snapshot_workers=1)
+
+    assert applied([first, second]) == source(t)
+
+
 def test_a_table_that_left_the_publication_and_came_back(t: Database) -> None:
     """What was written while nobody published it is not in the log: the table is read again."""
     first = capture(t)
@@ -165,6 +178,17 @@ def test_a_table_that_left_the_publication_and_came_back(t: Database) -> None:
 
     assert applied([first, second]) == source(t)
     assert [r["_sdc_op"] for r in second.records[S]] == ["read"] * 3
+
+
+def test_a_schema_that_left_the_publication_and_came_back(t: Database) -> None:
+    """What is published by its schema left it too: the table is read again."""
+    t.psql("DROP PUBLICATION tap_postgres; CREATE PUBLICATION tap_postgres FOR TABLES IN SCHEMA public")
+    first = capture(t)
+    t.psql("ALTER PUBLICATION tap_postgres DROP TABLES IN SCHEMA public; INSERT INTO t VALUES (4)")
+    t.psql("ALTER PUBLICATION tap_postgres ADD TABLES IN SCHEMA public")
+    second = capture(t, first.state)
+
+    assert applied([first, second]) == source(t)
 
 
 def test_a_replica_identity_that_lost_the_key(t: Database) -> None:
@@ -231,3 +255,13 @@ def test_a_quiet_table_holds_no_log(t: Database) -> None:
     held = "SELECT confirmed_flush_lsn - '0/0' FROM pg_replication_slots WHERE slot_name = 'tap_postgres'"
     assert int(t.psql(held)) == marks[S]["replication_key_value"]
     assert json.dumps(marks).count('"begin"') == 0
+
+
+def test_a_type_whose_name_holds_a_percent_sign(t: Database) -> None:
+    """What the server is asked to render is of a type by any name."""
+    t.psql('CREATE TYPE "100%s" AS (a int); ALTER TABLE t ADD c "100%s"')
+    first = capture(t)
+    t.psql("INSERT INTO t VALUES (4, NULL, NULL, '(5)')")
+    second = capture(t, first.state)
+
+    assert [record["c"] for record in second.records[S]] == ['{"a":5}']

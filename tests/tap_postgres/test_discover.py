@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from singerkit.errors import SettingsError
 from tests.postgres_server import Database, database, server
 from tests.tap_postgres.running import discovered
 
@@ -129,3 +130,14 @@ def test_hundreds_of_tables_are_discovered_at_once(shop: Database) -> None:
     assert len(streams) == 500
     assert seconds < 20  # a guard against a query a table; it takes about one
     print(f"500 tables in {seconds:.2f} s")  # noqa: T201
+
+
+def test_two_tables_of_one_stream_name(shop: Database) -> None:
+    """One of them would never be read: both are named, and the settings choose."""
+    shop.psql('CREATE SCHEMA a; CREATE SCHEMA "a-b"; CREATE TABLE a."b-c" (x int); CREATE TABLE "a-b".c (x int)')
+    try:
+        with pytest.raises(SettingsError, match=r'two tables have one stream name: "a"\."b-c" and "a-b"\."c"'):
+            discovered(shop)
+        assert [stream["table_name"] for stream in discovered(shop, schemas=["a"])["streams"]] == ["b-c"]
+    finally:
+        shop.psql('DROP SCHEMA a, "a-b" CASCADE')

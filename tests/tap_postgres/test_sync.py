@@ -480,6 +480,27 @@ def test_xmin_finds_what_was_written(t: Database) -> None:
     assert ids(fourth) == []
 
 
+def test_xmin_of_a_server_that_was_restored_reads_every_row(t: Database) -> None:
+    """A server that has not come to the number of the bookmark is another one: nothing tells what is new to it."""
+    state = {"bookmarks": {S: {"replication_key": "xmin", "replication_key_value": 2_000_000_000}}}
+
+    run = sync(t, catalog=incremental(t, S, "xmin"), state=state)
+
+    assert sorted(ids(run)) == [1, 2, 3]
+    assert run.bookmark(S)["replication_key_value"] < 2_000_000_000
+
+
+def test_a_server_that_ends_idle_transactions(t: Database) -> None:
+    """Who holds the snapshot of a large table waits for the others, however little patience the server has."""
+    make_parts(t)
+    hasty = f"{t.dsn}?options=-c%20idle_in_transaction_session_timeout%3D1"
+
+    run = sync(t, connection_url=hasty)
+
+    assert run.error is None
+    assert sorted(ids(run)) == [*range(1, 1001)]
+
+
 def test_a_table_without_an_integer_key_is_read_by_pages_in_one_snapshot(t: Database) -> None:
     """Parts by pages, read side by side, give every row once."""
     t.psql(

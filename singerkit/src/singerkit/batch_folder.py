@@ -1,13 +1,15 @@
 """The folder of one stream's batch files in one run: where they are, under which names, and what dead runs left.
 
 Takes a root, a stream and a run; gives paths. Refuses nothing but a disk that refuses; the reader deletes what it has
-committed, and what dead runs left is removed after a day.
+committed, and what dead runs left is removed after a day. A reader that is far behind is waited for: a pipe holds back
+whoever writes lines, but thousands of messages that name files fit into it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -15,26 +17,61 @@ from singerkit.errors import StoreError
 from singerkit.runs import is_alive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 STALE_AFTER_S = 86_400  # a reader that has not come for a file in a day will not come
 
 
-class BatchFolder:
-    """The folder of one stream in one run: `<root>/<stream>/<run>`, made with the first file."""
+MOST_BYTES = 1 << 30
+"""Of files that no reader has removed yet, before the next one waits."""
+FEW_FILES = 4
+"""So many may always be there: a reader has to have several to make a large step."""
+PATIENCE_S = 120.0
+"""How long a reader may take to remove the next file; one that takes longer is not waited for again."""
+_LOOK_S = 0.05
 
-    def __init__(self, root: Path, stream: str, run: str) -> None:
+
+class BatchFolder:
+    """The folder of one stream in one run: `<root>/<stream>/<run>`, made with the first file.
+
+    `look` is called while a reader is waited for, and raises where the run is to stop.
+    """
+
+    def __init__(self, root: Path, stream: str, run: str, look: Callable[[], None] = lambda: None) -> None:
         self.parent = root.absolute() / quote(stream, safe=" ")
         self.path = self.parent / run
         self.count = 0
+        self._look = look
+        self._is_patient = True
 
     def next_path(self, suffix: str) -> Path:
-        """Return a path that no file has had in this run."""
+        """Return a path that no file has had in this run, once the reader is not too far behind."""
         with store_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+            self._wait_for_reader()
         self.count += 1
         return self.path / f"{self.count:05}.{suffix}"
+
+    def _wait_for_reader(self) -> None:
+        """Wait while too much lies unread, of a reader that is known to remove what it has read."""
+        moved_s, files, size = time.monotonic(), *self._unread()
+        while self._is_patient and FEW_FILES < files < self.count and size > MOST_BYTES:
+            self._look()
+            time.sleep(_LOOK_S)
+            before = files
+            files, size = self._unread()
+            now_s = time.monotonic()
+            moved_s = now_s if files < before else moved_s
+            self._is_patient = now_s - moved_s < PATIENCE_S
+
+    def _unread(self) -> tuple[int, int]:
+        """Return how many files no reader has removed yet, and their bytes."""
+        sizes = []
+        for file in self.path.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # removed just now
+                sizes.append(file.stat().st_size)
+        return len(sizes), sum(sizes)
 
     def remove_stale(self, now_s: float) -> None:
         """Remove the folders of runs that are dead and a day old; one that cannot be removed is left."""

@@ -38,6 +38,7 @@ SESSION = {
     "bytea_output": "hex",
     "xmloption": "content",
     "search_path": "",  # nothing is found by luck: every name in our queries carries its schema
+    "idle_in_transaction_session_timeout": "0",  # who holds a snapshot waits while the others read
 }
 
 
@@ -155,7 +156,14 @@ def _session_query(settings: Settings) -> str:
     if settings.lock_timeout_s:
         values["lock_timeout"] = f"{settings.lock_timeout_s}s"
     calls = ", ".join(f"pg_catalog.set_config('{name}', '{value}', false)" for name, value in values.items())
-    return f"SELECT {calls}"
+    return f"SELECT {calls}, ({_NEVER_IDLE})"
+
+
+_NEVER_IDLE = (
+    "SELECT pg_catalog.set_config(s.name, '0', false) FROM pg_catalog.pg_settings AS s"
+    " WHERE s.name = 'idle_session_timeout'"
+)
+"""A connection waits while others read, or the loader writes; the setting is known from PostgreSQL 14 on."""
 
 
 def patient(connect: Any, params: Mapping[str, str], route: Route | None) -> Any:  # both drivers' own connection

@@ -95,6 +95,7 @@ class Table:
 def discover(connection: psycopg.Connection[Any], settings: Settings) -> list[Table]:
     """Return every table that the globs of the settings let through, by schema and name."""
     relations = choose(_rows(connection, "relations"), settings.schemas, settings.tables)
+    _require_one_table_a_stream(relations)
     oids = [row["oid"] for row in relations]
     columns = _rows(connection, "columns", oids=oids)
     types = {row["oid"]: row for row in _rows(connection, "types", oids=[row["type_oid"] for row in columns])}
@@ -105,6 +106,23 @@ def discover(connection: psycopg.Connection[Any], settings: Settings) -> list[Ta
         row["oid"]: _table(row, by_table[row["oid"]], types, keys[row["oid"]], foreign[row["oid"]]) for row in relations
     }
     return _with_spans(connection, tables)
+
+
+def _require_one_table_a_stream(relations: Sequence[Row]) -> None:
+    """Refuse two tables of one stream name, as `a-b`.`c` and `a`.`b-c` are: one of them would never be read."""
+    streams: dict[str, Row] = {}
+    for row in relations:
+        other = streams.setdefault(f"{row['schema']}-{row['name']}", row)
+        if other is not row:
+            raise SettingsError(
+                f"two tables have one stream name: {_full(other)} and {_full(row)}",
+                stream=f"{row['schema']}-{row['name']}",
+                remedy="leave one of them out by the settings schemas and tables, or rename it",
+            )
+
+
+def _full(row: Row) -> str:
+    return f"{_quoted(row['schema'])}.{_quoted(row['name'])}"
 
 
 def _with_spans(connection: psycopg.Connection[Any], tables: Mapping[int, Table]) -> list[Table]:

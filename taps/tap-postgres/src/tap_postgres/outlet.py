@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from singerkit.output import Output
+    from singerkit.tap import ArrowTap
     from tap_postgres.settings import Settings
 
 
 class Outlet:
     """The outputs of one stream in one run."""
 
-    def __init__(self, stream: str, tap: str, run_id: str, settings: Settings) -> None:
-        self.stream, self._tap, self._run_id, self._settings = stream, tap, run_id, settings
+    def __init__(self, stream: str, tap: ArrowTap, settings: Settings) -> None:
+        self.stream, self._tap, self._settings = stream, tap, settings
 
     def of_rows(self, schema: pa.Schema) -> Output:
         """Return what takes the rows of a SELECT, which all have this schema."""
@@ -45,7 +46,7 @@ class Outlet:
 
     @cached_property
     def _folder(self) -> BatchFolder:
-        root = self._settings.batch_dir or Path(tempfile.gettempdir(), "singer-batches", self._tap)
-        folder = BatchFolder(Path(root), self.stream, self._run_id)
+        root = self._settings.batch_dir or Path(tempfile.gettempdir(), "singer-batches", self._tap.name)
+        folder = BatchFolder(Path(root), self.stream, self._tap.run_id, self._tap.raise_if_stopped)
         folder.remove_stale(time.time())
         return folder

@@ -104,10 +104,11 @@ def xmin_at_least(bookmark: int) -> sql.Composed:
     """Return the rows that a transaction of this number (64 bits) or a later one wrote, and perhaps others.
 
     The row holds 32 bits of the number, which wrap around: beyond half of them nothing can be told, and all are read.
+    So they are by a server that has not come to this number: it was restored, or is another one.
     """
     low = bookmark % 2**32
     return sql.SQL(
-        "(pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) - {} >= 2147483648 OR"
+        "(pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) - {} NOT BETWEEN 0 AND 2147483647 OR"
         " CASE WHEN pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) / 4294967296 = {}"
         " THEN t.xmin::text::bigint >= {} ELSE t.xmin::text::bigint >= {} OR t.xmin::text::bigint <="
         " pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) % 4294967296 END)"

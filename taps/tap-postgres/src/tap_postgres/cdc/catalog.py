@@ -31,6 +31,13 @@ if TYPE_CHECKING:
 
 HEARTBEAT = "SELECT pg_catalog.pg_logical_emit_message(false, 'tap-postgres', '')"
 
+_OF_SCHEMAS = (
+    "SELECT c.oid::bigint, m.oid::bigint FROM pg_catalog.pg_publication_namespace AS m"
+    " JOIN pg_catalog.pg_publication AS p ON p.oid = m.pnpubid"
+    " JOIN pg_catalog.pg_class AS c ON c.relnamespace = m.pnnspid AND c.relkind IN ('r', 'p')"
+    " WHERE p.pubname = %(publication)s"
+)
+
 
 class Catalog:
     """One ordinary connection for the questions of a run; opened anew after it was lost."""
@@ -48,7 +55,11 @@ class Catalog:
     def facts(self) -> Facts:
         """Return what the server says of itself, the slot and the publication."""
         names = {"slot": self._settings.replication_slot, "publication": self._settings.publication}
-        return Facts.from_row(self.query(_file("capture"), names)[0][0])
+        row = self.query(_file("capture"), names)[0][0]
+        if row["version"] >= 150000:  # publications name schemas from there on
+            by_schema = {str(oid): number for oid, number in self.query(_OF_SCHEMAS, names)}
+            row["memberships"] = by_schema | (row["memberships"] or {})
+        return Facts.from_row(row)
 
     def tables(self, names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], CapturedTable]:
         """Return the tables of these schemas and names, as far as they are there."""
@@ -84,7 +95,8 @@ class Catalog:
 
     def render(self, select: str, type_name: str, texts: Sequence[str | None]) -> list[str | None]:
         """Have the server render texts of a type by the expression that a snapshot uses."""
-        expression = sql.SQL(select).format(sql.SQL("v::" + type_name))  # format_type's own words
+        own_words = type_name.replace("%", "%%")  # format_type's; a percent sign begins a placeholder of the driver
+        expression = sql.SQL(select).format(sql.SQL("v::" + own_words))
         query = sql.SQL("SELECT {} FROM pg_catalog.unnest(%(texts)s::text[]) WITH ORDINALITY AS t (v, n) ORDER BY n")
         return [row[0] for row in self.query(query.format(expression), {"texts": list(texts)})]
 

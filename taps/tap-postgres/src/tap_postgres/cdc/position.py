@@ -54,6 +54,10 @@ class Position:
             "capture": {**self.server._asdict(), **begin, "table": dict(self.shape)},
         }
 
+    def as_load(self) -> dict[str, Any]:
+        """Return what STATE keeps of a load that has not ended, beside its parts."""
+        return {"lsn": self.lsn, **self.server._asdict(), "table": dict(self.shape)}
+
     def to_reload(self, why: str) -> Position:
         """Return the position of a table whose rows have to be read anew."""
         return replace(self, shape={_RELOAD: why})

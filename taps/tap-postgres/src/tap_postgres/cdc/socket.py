@@ -79,7 +79,8 @@ class Replication:
         self._newest = bytes(HEADER)
         """The last message: where it lies is looked at only when the server is told."""
         self._answer = False
-        for name, value in {**SESSION, "wal_sender_timeout": SENDER_TIMEOUT}.items():
+        idle = {"idle_session_timeout": "0"} if self.server_version >= 140000 else {}
+        for name, value in {**SESSION, **idle, "wal_sender_timeout": SENDER_TIMEOUT}.items():
             self._run(f"SET {name} = {_literal(value)}")
 
     def __enter__(self) -> Replication:

@@ -60,7 +60,7 @@ class LogBased(ArrowStream):
     @cached_property
     def outlet(self) -> Outlet:
         """Where the rows of this run go."""
-        return Outlet(self.name, self.tap_name, self._tap.run_id, self.settings)
+        return Outlet(self.name, self._tap, self.settings)
 
     @property
     def replication_method(self) -> str:
