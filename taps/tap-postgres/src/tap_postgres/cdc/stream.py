@@ -41,6 +41,8 @@ class Moment:
     readers: Readers
     lsn: int
     server: Identity
+    shape_before: Mapping[str, Any]
+    """Of which table it was, when it began."""
     shape: Callable[[], Mapping[str, Any]]
     """Tells, when everything was read, of which table it is."""
     row_filter: str | None = None
@@ -159,8 +161,9 @@ class LogBased(ArrowStream):
             yield item if moment is None or isinstance(item, Checkpoint) else as_read(item, moment.lsn)
 
     def after_of_moment(self, after: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what STATE says after a part of a load, with the position at which the first part was read."""
-        load = after.get("full_load")
-        if self.moment_of_load is None or not isinstance(load, dict):
+        """Return what STATE says after a part of a load: where its changes begin, and of which table it was."""
+        load, moment = after.get("full_load"), self.moment_of_load
+        if moment is None or not isinstance(load, dict):
             return after
-        return {**after, "full_load": {**load, "lsn": self._first_lsn, **self.moment_of_load.server._asdict()}}
+        begun = positions.Position(self._first_lsn, moment.server, moment.shape_before, self._first_lsn)
+        return {**after, "full_load": {**load, **begun.as_load()}}
