@@ -229,6 +229,6 @@ class RestTap(ArrowTap):
         from singerkit.rest.files import LinesWriter
 
         root = self.settings.batch_dir or Path(tempfile.gettempdir()) / "singer-batches"
-        folder = BatchFolder(root, stream, self.run_id)
+        folder = BatchFolder(root, stream, self.run_id, self.raise_if_stopped)
         folder.remove_stale(time.time())
         return LinesWriter(folder)
