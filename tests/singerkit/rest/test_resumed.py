@@ -15,6 +15,7 @@ from singerkit.rest.descending import Descending
 from singerkit.rest.endpoint import Endpoint, Parent
 from singerkit.rest.marks import Marks
 from singerkit.rest.message import Request
+from singerkit.rest.rules import Rule
 from singerkit.testing.fake_api import FakeApi, Reply
 from singerkit.testing.runner import cut
 from singerkit.testing.served import Collection
@@ -206,3 +207,38 @@ def test_a_place_with_a_secret_in_it(api: FakeApi, tries: Any, schema: Schema) -
     assert len(done.records("items")) == 11
     assert "canary-4711" not in done.stdout
     assert not [state for state in done.states() if "resume" in state["bookmarks"]["items"]]
+
+
+@pytest.mark.parametrize("below", [False, True], ids=["alone", "below a parent"])
+def test_a_list_that_is_hidden_in_the_middle_of_its_walk(below: bool, api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A row's rule passes over what is not to be seen; what was not read of it comes when it can be seen again."""
+    parent = Endpoint(name="lists", path="/lists", keys=("id",), schema=schema(id="integer"), selected=False)
+    served = Collection(rows=[{"id": n, "at": n} for n in range(9, 0, -1)], style="page_number", size=3)
+    hidden = [True]
+
+    def answer(asked: Any) -> Reply:
+        gone = hidden[0] and asked.query["page"] == "2"
+        return Reply({"message": "Not Found"}, 404) if gone else served(asked)
+
+    api.route("/lists", [{"id": 1}])
+    api.route("/items", answer)
+    items = Endpoint(
+        name="items",
+        path="/items",
+        records="$.data",
+        keys=("id",),
+        schema=schema(id="integer", at="integer"),
+        bookmarks=(CHANGED,),
+        rules=(Rule(action="ignore", status=404),),
+        parents=(Parent(stream="lists", params={"list": "id"}),) if below else (),
+        own_keys=True,
+        pages=pages.PageNumber(size_param="limit", size=3),
+    )
+
+    first = tries.run(parent, items)
+    hidden[0] = False
+    second = tries.run(parent, items, state=first.state)
+
+    assert first.error is None
+    read = [*first.records("items"), *second.records("items")]
+    assert {row["id"] for row in read} == {*range(1, 10)}

@@ -54,6 +54,10 @@ class Progress(abc.ABC):
     def finished(self) -> dict[str, Any]:
         """Return the bookmark after the whole walk."""
 
+    def broken_off(self) -> dict[str, Any]:
+        """Return the bookmark where an answer amid the pages was passed over: what is unread comes again."""
+        return self.state()
+
     def is_whole(self) -> bool:
         """Return whether the walk is to read all there is, from the beginning: its rows are then all parents."""
         return False

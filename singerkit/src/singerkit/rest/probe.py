@@ -118,7 +118,8 @@ class Probe:
             return
         reading = Reading(sender, self.source, asked, shaper, mark, values, context.columns)
         for page in walk.pages(sender, asked, reading.request(span), parent=context.params):
-            yield reading.opened(shaper.rows(page.records, context.columns))
+            if not page.broken_off:
+                yield reading.opened(shaper.rows(page.records, context.columns))
 
     def _span(self, endpoint: Endpoint, mark: Bookmark | None, state: Mapping[str, Any]) -> Span:
         """Return the span that a run begins with: some servers answer nothing without a window of time."""

@@ -53,6 +53,10 @@ class Full(Progress):
         """Return nothing: the load is complete."""
         return {}
 
+    def broken_off(self) -> dict[str, Any]:
+        """Return nothing: there is no more to be had."""
+        return {}
+
 
 class Ascending(Progress):
     """Oldest first: the bookmark follows the pages, as long as they keep the order that the row promises.

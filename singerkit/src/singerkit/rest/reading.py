@@ -15,7 +15,7 @@ from singerkit.rest import bookmarks, conditions, fill, inside, selector, walk
 from singerkit.rest.bookmarks import Bookmark, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from singerkit.rest.endpoint import Endpoint, Source
     from singerkit.rest.message import Request
@@ -69,21 +69,26 @@ class Reading:
         """Yield the pieces of all spans, then the final one."""
         for span in progress.spans():
             try:
-                yield from self._span(span, progress)
+                if (yield from self._span(span, progress)):
+                    yield Piece((), progress.broken_off(), final=True)
+                    return
             except SettingsError:  # a server may refuse a place that it has forgotten
                 if not progress.forgot():
                     raise
         yield Piece((), progress.finished(), final=True)
 
-    def _span(self, span: Span, progress: Progress) -> Iterator[Piece]:
+    def _span(self, span: Span, progress: Progress) -> Generator[Piece, None, bool]:
+        """Yield the pieces of one span; return whether its pages broke off."""
         came = given = 0
         passed, before = span.passed, progress.state()
         for page in walk.pages(self.sender, self.endpoint, self.request(span), parent=self.parent):
+            if page.broken_off:  # of a fresh walk without a record nothing is missing
+                return came > 0 or span.until is not None
             came += len(page.records)
             capped = self._capped(page, came)
             if capped and self.endpoint.window and self.endpoint.window.total:
                 progress.capped(span)
-                return
+                return False
             rows = self.shaper.rows(page.records, self.parent)[passed:]
             left = len(rows) if self.most is None else self.most - given
             cut, rows = len(rows) > left, rows[:left]
@@ -101,7 +106,8 @@ class Reading:
             if cut:
                 raise CappedError(ENOUGH if progress.state() != before else STUCK)
             if capped or progress.enough(seen):
-                return
+                return False
+        return False
 
     def _capped(self, page: Page, came: int) -> bool:
         window = self.endpoint.window

@@ -114,7 +114,7 @@ class Transport:
             )
         except _NO_ADDRESS as error:
             raise SettingsError("this is no address", **place(request), remedy="check the base address") from error
-        except _NO_HEADER:  # from None: its text quotes the credential, in a form that nothing masks
+        except _NO_HEADER:  # from None: its text quotes the credential
             raise SettingsError(
                 "a credential or a header holds what none can", **place(request), remedy=_COPY
             ) from None

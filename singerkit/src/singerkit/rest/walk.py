@@ -46,6 +46,8 @@ class Page:
     following: Request | None
     body: Any
     size_bytes: int = 0
+    broken_off: bool = False
+    """Whether the pages end here because an answer was passed over: what stood on it, and after it, is not read."""
 
 
 def sending(endpoint: Endpoint) -> Sending:
@@ -67,6 +69,8 @@ def pages(
             raise StopStreamError
         if said in {"end", "ignore"}:
             logger.info("passed over stream=%s parent=%s status=%d", endpoint.name, dict(parent or {}), answer.status)
+            if said == "ignore":
+                yield Page([], None, None, broken_off=True)
             return
         answer = replace(answer, records=_records(endpoint, answer))
         number += 1
