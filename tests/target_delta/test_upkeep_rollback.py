@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from deltalake import DeltaTable
 
+from singerkit.errors import SafetyStopError
+
 from .conftest import Load, Rows, Verb, activate, record, schema, state
 
 if TYPE_CHECKING:
@@ -122,6 +124,24 @@ def test_full_load_comes_back(load: Load, rows: Rows, verb: Verb, newest_run: Ca
 
     assert [sorted(row) for row in before] == [["at", "id"]]
     assert rows("times") == [{"id": 9, "note": "n"}]
+
+
+@pytest.mark.parametrize("keys", [["id"], []], ids=["keys", "none"])
+def test_state_of_a_load_that_was_taken_back(
+    keys: list[str], load: Load, rows: Rows, verb: Verb, newest_run: Callable[[], str]
+) -> None:
+    """A STATE within the load goes on with rows that are in no table any more: the loader stops and leaves none out."""
+    people, halfway = {**PEOPLE, "key_properties": keys}, state(people={"full_load": {"version": 7, "at": 1}})
+    load([people, record("people", id=1), state(people=1)])
+    load(
+        [people, activate("people", 7), record("people", id=2), halfway, record("people", id=3), activate("people", 7)]
+    )
+    verb("rollback", "--run", newest_run())
+
+    with pytest.raises(SafetyStopError, match="not staged here"):
+        load([halfway, people, activate("people", 7), record("people", id=3), activate("people", 7)])
+
+    assert [row["id"] for row in rows("people")] == [1]
 
 
 def test_column_of_the_run_goes_with_it(load: Load, rows: Rows, verb: Verb, newest_run: Callable[[], str]) -> None:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from target_delta.upkeep.tables import Found
 
 COLUMNS = ("stream", "version", "restores", "rows", "rows_then", "commits", "later", "bookmark", "rolled_back")
+NO_LOAD = -1
+"""The number that no full load has: a log names none again that was named once."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,9 @@ def _restore(way: Return, run: str) -> None:
                 stream=way.table.stream,
             )  # fmt: skip
         said = {UPKEEP: "rollback", RESTORED: way.version}
-        loads = [] if then.full_load is None else [Transaction(FULL_LOAD_ID, then.full_load)]
+        loads = []
+        if snapshot.full_load is not None:  # a restore leaves the number, and a STATE may go on with the load
+            loads.append(Transaction(FULL_LOAD_ID, NO_LOAD if then.full_load is None else then.full_load))
         if snapshot.partitions_changed:
             loads.append(Transaction(PARTITIONS_ID, then.partitions_changed))
         snapshot.delta.restore(
