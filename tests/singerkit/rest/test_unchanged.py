@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,3 +147,45 @@ def test_an_answer_that_cannot_be_kept_is_read_all_the_same(
 
     assert [one["id"] for one in answer.body] == [1]
     assert f"an answer could not be kept folder={folder} why=No such file or directory" in caplog.text
+
+
+def test_a_full_last_page_that_a_later_one_follows(api: FakeApi, tmp_path: Path) -> None:
+    """A record too many changes nothing of the page but its Link header, which a 304 leaves out: it is asked anew."""
+    listed, follows = [{"id": 1}, {"id": 2}], [False]
+
+    def answer(asked: Asked) -> Reply:
+        if asked.headers.get("if-none-match") == '"2"':
+            return Reply(b"", 304)
+        links = {"Link": f'<{api.url}/items?per_page=2&page=2>; rel="next"'} if follows[0] else {}
+        return Reply(listed, headers={"ETag": '"2"', **links})
+
+    api.route("/items", answer)
+    request = Request("GET", f"{api.url}/items", params={"per_page": 2})
+    client(api, tmp_path).send(request)
+    follows[0] = True
+
+    _, after = client(api, tmp_path).send(request)
+    _, again = client(api, tmp_path).send(request)
+
+    assert "page=2" in after.headers["link"]
+    assert again.headers["link"] == after.headers["link"]
+    assert [asked.headers.get("if-none-match") for asked in api.asked] == [None, None, '"2"']
+
+
+def test_a_folder_that_other_runs_write_to(tmp_path: Path) -> None:
+    """A run that begins while another keeps its answers is not told that the folder is of no use."""
+    mine, stop = Unchanged(tmp_path), threading.Event()
+
+    def other() -> None:
+        numbers = itertools.count()
+        while not stop.is_set():
+            mine.keep(Request("GET", f"http://x/{next(numbers) % 50}"), {"etag": "e"}, b"x")
+
+    writing = threading.Thread(target=other)
+    writing.start()
+    try:
+        for _ in range(30):
+            Unchanged(tmp_path)
+    finally:
+        stop.set()
+        writing.join()

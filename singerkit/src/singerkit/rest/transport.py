@@ -83,7 +83,8 @@ class Transport:
                 if response.status_code not in _REDIRECTING or "location" not in response.headers:
                     answer, why = self._answer(response, content)
                     if self.unchanged and sent.method == "GET" and response.status_code == 200 and not why:
-                        self.unchanged.keep(sent, answer.headers, content)
+                        rows = len(answer.body) if isinstance(answer.body, list) else None
+                        self.unchanged.keep(sent, answer.headers, content, rows)
                     return Exchange(answer, sent, why)
                 at = _redirected(at, response.status_code, response.headers["location"])
         except _TRANSIENT as error:

@@ -6,6 +6,7 @@ there, and the server, not the folder, decides what is unchanged.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -15,11 +16,12 @@ import threading
 import zlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit
 
 from singerkit.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from singerkit.rest.message import Request
@@ -66,9 +68,13 @@ class Unchanged:
         except (OSError, ValueError, KeyError, TypeError, zlib.error):  # not there, or cut: the request goes without
             return None
 
-    def keep(self, request: Request, headers: Mapping[str, str], body: bytes) -> None:
-        """Keep an answer that has an ETag; a full disk costs the saving, not the run."""
-        if not (etag := headers.get("etag")):
+    def keep(self, request: Request, headers: Mapping[str, str], body: bytes, rows: int | None = None) -> None:
+        """Keep an answer that has an ETag; a full disk costs the saving, not the run.
+
+        A full last page of `rows` is not kept: with the next record it leads on, and is word for word what it was.
+        """
+        etag = headers.get("etag")
+        if not etag or ('rel="next"' not in headers.get("link", "") and _asks_for(request, rows)):
             return
         held = {"etag": etag, "headers": {name: headers[name] for name in _HEADERS if name in headers}}
         place = self._place(request)
@@ -93,10 +99,23 @@ class Unchanged:
 
     def _trim(self, most_bytes: int) -> None:
         """Forget the answers that have not been kept anew for longest, until the others fit."""
-        found = [(entry.stat(), entry) for entry in os.scandir(self.folder) if entry.is_file()]
+        found = [*_files(self.folder)]
         over = sum(stat.st_size for stat, _ in found) - most_bytes
         for stat, entry in sorted(found, key=lambda one: one[0].st_mtime):
             if over <= 0:
                 return
             over -= stat.st_size
             (self.folder / entry.name).unlink(missing_ok=True)
+
+
+def _asks_for(request: Request, rows: int | None) -> bool:
+    """Return whether a parameter of a request is this number, which is then the size of its page."""
+    return str(rows) in {*map(str, request.params.values()), *dict(parse_qsl(urlsplit(request.url).query)).values()}
+
+
+def _files(folder: Path) -> Iterator[tuple[os.stat_result, os.DirEntry[str]]]:
+    """Yield the files of a folder; those that another run finishes or forgets meanwhile are not there."""
+    for entry in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if entry.is_file():
+                yield entry.stat(), entry
