@@ -48,6 +48,14 @@ def test_a_failed_run_leaves_no_half_file(tmp_path: Path) -> None:
     assert [*folder.path.iterdir()] == []
 
 
+def test_streams_of_long_names_have_folders(tmp_path: Path) -> None:
+    """A name that no disk takes, as those of PostgreSQL in another alphabet may be, is shortened to one of its own."""
+    paths = {BatchFolder(tmp_path, "схема" * 20 + end, "run").next_path("arrow") for end in ("", "a", "b")}
+
+    assert len({path.parent.parent for path in paths}) == 3
+    assert all(path.parent.is_dir() for path in paths)
+
+
 def test_only_dead_runs_of_yesterday_are_removed(tmp_path: Path) -> None:
     """A live process keeps its folder however old; a dead one keeps it for a day, for a reader that is late."""
     folder = BatchFolder(tmp_path, "s", "new")
@@ -61,6 +69,17 @@ def test_only_dead_runs_of_yesterday_are_removed(tmp_path: Path) -> None:
     folder.remove_stale(NOW)
 
     assert {path.name for path in folder.parent.iterdir()} == {*ages} - {DEAD}
+
+
+def test_leavings_that_another_run_removes_meanwhile(tmp_path: Path) -> None:
+    """What is gone when it is looked at is no matter of this run."""
+    folder = BatchFolder(tmp_path, "s", "new")
+    folder.parent.mkdir()
+    (folder.parent / DEAD).symlink_to(tmp_path / "gone")  # listed, and not there
+
+    folder.remove_stale(NOW)
+
+    assert [path.name for path in folder.parent.iterdir()] == [DEAD]
 
 
 def test_a_folder_that_cannot_be_made_is_the_store(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ whoever writes lines, but thousands of messages that name files fit into it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import time
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 STALE_AFTER_S = 86_400  # a reader that has not come for a file in a day will not come
+MOST_LETTERS = 200  # of the name of a folder; disks take 255
 
 
 MOST_BYTES = 1 << 30
@@ -39,7 +41,7 @@ class BatchFolder:
     """
 
     def __init__(self, root: Path, stream: str, run: str, look: Callable[[], None] = lambda: None) -> None:
-        self.parent = root.absolute() / quote(stream, safe=" ")
+        self.parent = root.absolute() / _folder_name(stream)
         self.path = self.parent / run
         self.count = 0
         self._look = look
@@ -75,11 +77,21 @@ class BatchFolder:
 
     def remove_stale(self, now_s: float) -> None:
         """Remove the folders of runs that are dead and a day old; one that cannot be removed is left."""
-        if not self.parent.is_dir():
-            return
-        for folder in self.parent.iterdir():
-            if now_s - folder.stat().st_mtime > STALE_AFTER_S and not is_alive(folder.name):
-                shutil.rmtree(folder, ignore_errors=True)
+        found: list[Path] = []
+        with contextlib.suppress(OSError):
+            found = [*self.parent.iterdir()]
+        for folder in found:
+            with contextlib.suppress(OSError):  # another run, or the reader, has just removed it
+                if now_s - folder.stat().st_mtime > STALE_AFTER_S and not is_alive(folder.name):
+                    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder_name(stream: str) -> str:
+    """Return a name that no other stream has; of a long one, in another alphabet say, a piece and a checksum."""
+    name = quote(stream, safe=" ")
+    if len(name) <= MOST_LETTERS:
+        return name
+    return f"{name[: MOST_LETTERS // 2]}-{hashlib.sha256(stream.encode()).hexdigest()[:32]}"
 
 
 @contextlib.contextmanager
