@@ -86,6 +86,23 @@ def test_a_run_whose_state_was_lost(account: Account, tries: Tries, tmp_path: Pa
     assert {row["id"] for row in again.records("issues")} == {one.lists["issues"][0]["id"]}
 
 
+@pytest.mark.slow  # a run of the tap
+def test_deliveries_of_repositories_that_nobody_chose(account: Account, tries: Tries, tmp_path: Path) -> None:
+    """The hook of an organisation sends of all its repositories; what the settings leave out is no row."""
+    spool = Spool(tmp_path).open()
+    for number, name in enumerate(("octo/web-shop", "octo/web-secret", "octo/other", "acme/renamed"), 900):
+        one = account.found(*name.split("/"))
+        issue = {"id": number, "title": name, "updated_at": moment(number)}
+        spool.put("issues", moment(number), delivery(one, action="edited", issue=issue))
+    chosen = ["octo/web-*", "!octo/web-secret", "acme/before"]
+
+    done = tries.run("issues", webhook_spool=str(tmp_path), repositories=chosen, organizations=[])
+
+    assert done.error is None
+    assert [row["title"] for row in done.records("issues")] == ["octo/web-shop", "acme/renamed"]
+    assert done.state["bookmarks"]["issues"]["webhooks"] == spool.places()[-1]
+
+
 @pytest.mark.slow  # a process
 def test_the_receiver_of_the_executable(tmp_path: Path) -> None:
     """`tap-github webhook serve` takes a signed delivery, and a signal ends it well."""

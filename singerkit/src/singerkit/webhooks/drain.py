@@ -15,7 +15,7 @@ from singerkit.webhooks.events import latest
 from singerkit.webhooks.spool import event_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from singerkit.webhooks.events import Hooks
     from singerkit.webhooks.spool import Spool
@@ -41,6 +41,8 @@ class Drain:
 
     spool: Spool
     hooks: Hooks
+    wants: Callable[[Any], bool] = lambda body: True  # noqa: ARG005  # a tap whose settings choose says better
+    """Whether the settings choose what a delivery is about: a vendor may send more than that."""
 
     def rows(
         self, stream: str, keys: Sequence[str], versions: Sequence[str], after: str
@@ -48,7 +50,8 @@ class Drain:
         """Yield rows of a stream from the deliveries after a place, each time with the place that they reach."""
         places = (one for one in self.spool.places(after) if stream in self.hooks.streams(event_of(one)))
         while batch := list(itertools.islice(places, _AT_ONCE)):
-            found = self.hooks.rows(stream, self.spool.read(batch))
+            wanted = (one for one in self.spool.read(batch) if self.wants(one.body))
+            found = self.hooks.rows(stream, wanted)
             yield latest((row for row in found if _is_named(stream, row, keys)), keys, versions), batch[-1]
 
     def forget(self, bookmarks: Mapping[str, Any], reading: Collection[str]) -> int:

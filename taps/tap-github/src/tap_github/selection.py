@@ -43,6 +43,18 @@ class Selection:
         name = str(repository["full_name"]).lower()
         return _fits(name, self.patterns) and not _fits(name, self.excluded)
 
+    def takes(self, delivery: Any) -> bool:
+        """Return whether a webhook's delivery is about a repository that is chosen.
+
+        An organisation's hook sends of all its repositories. What an owner sends who is not listed came by the hook of
+        a repository that is named, which may have another name by now.
+        """
+        found = delivery.get("repository") if isinstance(delivery, dict) else None
+        if not isinstance(found, dict) or not isinstance(found.get("full_name"), str):
+            return True
+        name = found["full_name"].lower()
+        return name in self.names or name.partition("/")[0] not in self.owners or self.lists(found)
+
 
 def selection(values: Mapping[str, Any]) -> Selection:
     """Return what the settings choose; SettingsError where an entry is no name, or nothing is chosen."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from singerkit.rest.auth import Rotating
 from singerkit.rest.tap import RestTap
 from tap_github.rows import ENDPOINTS
+from tap_github.selection import selection
 from tap_github.settings import SOURCE, Settings
 from tap_github.webhooks import HOOKS, Registrar
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from singerkit.rest.auth import Auth
     from singerkit.rest.endpoint import Endpoint, Source
     from singerkit.rest.unchanged import Unchanged
+    from singerkit.webhooks.drain import Drain
+    from tap_github.selection import Selection
 
 _DAY_S = 86_400
 
@@ -62,6 +65,19 @@ class TapGithub(RestTap):
         from singerkit.rest.unchanged import Unchanged
 
         return Unchanged(self.settings.cache_dir) if self.settings.cache_dir else None
+
+    @cached_property
+    def drain(self) -> Drain | None:
+        """The deliveries that are about repositories which the settings choose."""
+        found = super().drain
+        return found and replace(found, wants=self._wants)
+
+    def _wants(self, delivery: Any) -> bool:
+        return self._chosen.takes(delivery)
+
+    @cached_property
+    def _chosen(self) -> Selection:
+        return selection(self.values)
 
     def _auth(self) -> Auth:
         chosen = self.settings
