@@ -25,9 +25,12 @@ class Relay:
     limits: list[int] = field(default_factory=list)
     swallows: bool = False
     cuts: int = 0
+    then: int = 0
+    """The port of the server that answers after the first cut, where it is another one."""
 
     def serve(self, client: socket.socket, port: int) -> None:
         """Relay one connection."""
+        port = self.then if self.cuts and self.then else port
         with contextlib.suppress(OSError), client, socket.create_connection(("127.0.0.1", port)) as server:
             started = threading.Event()
             threading.Thread(target=self._answer, args=(server, client, started), daemon=True).start()

@@ -165,6 +165,27 @@ def test_changes_from_a_replica_and_after_its_promotion(t: Database, replica: Re
     assert third.bookmark(S)["capture"]["timeline"] == 2
 
 
+def test_another_server_takes_over_in_the_middle(t: Database, replica: Replica) -> None:
+    """Whether a server that answers all at once has every change is for the next run to see: this one says no more."""
+    first = capture(t)
+    replica.catch_up()
+    replica.promote()
+    replica.database.psql("SELECT '' FROM pg_create_logical_replication_slot('tap_postgres', 'pgoutput')")
+    t.psql("INSERT INTO t SELECT g FROM generate_series(10, 400) g")
+    with relay(t.server.port, [3_000]) as moved:
+        moved.then = replica.database.server.port
+        second = sync(
+            t,
+            state=first.state,
+            default_replication_method="LOG_BASED",
+            connection_url=through(t, moved.port),
+        )
+
+    assert isinstance(second.error, UnavailableError)
+    assert "another server answers than at the beginning" in str(second.error)
+    assert second.bookmark(S) == first.bookmark(S)
+
+
 def while_the_primary_speaks(primary: Database, replica: Replica) -> Run:
     """Make the first run on a replica: its slot waits until the primary says which transactions are open."""
     done = threading.Event()

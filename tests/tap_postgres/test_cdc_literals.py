@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from singerkit.errors import SettingsError
-from tap_postgres.cdc import lsn, position
+from tap_postgres.cdc import confirmation, lsn, position
 from tap_postgres.cdc.confirmation import newest_state
 from tap_postgres.cdc.facts import Attribute, CapturedTable, Published
 from tap_postgres.cdc.literals import NestedArrayError, elements
 from tap_postgres.cdc.position import Identity, Position, must_reload, parted, shape_of, stored
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ARRAYS = [
     ("{}", []),
@@ -154,6 +159,19 @@ def test_a_state_proves_the_lowest_position() -> None:
     assert stored(state, ["a", "c"]) is None
     assert stored({}, ["a"]) is None
     assert stored(state, []) is None
+
+
+def test_a_state_of_another_server_confirms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The positions of a server that was lost, or of before it was restored, are not those of the one that is read."""
+    monkeypatch.setattr(confirmation, "EVERY_S", 0)
+    source = tmp_path / "state.json"
+    source.write_text(json.dumps({"bookmarks": {"s": Position(7, SERVER, {}, 7).as_bookmark()}}), "utf-8")
+    confirmed = confirmation.Confirmation(5, str(source), ["s"])
+
+    confirmed.server = Identity("1", 2)
+    assert confirmed() == 5
+    confirmed.server = SERVER
+    assert confirmed() == 7
 
 
 @pytest.mark.parametrize("value", [None, "7", -1, True, 1.5])

@@ -129,6 +129,21 @@ def test_a_column_that_was_dropped_and_made_again(t: Database) -> None:
     assert applied([first, second]) == source(t)
 
 
+def test_a_column_that_is_made_again_after_a_run_without_it(t: Database) -> None:
+    """A loader keeps the values of a column that was dropped, so its name stays known for as long."""
+    first = capture(t)
+    t.psql("ALTER TABLE t DROP v; INSERT INTO t VALUES (4)")
+    second = capture(t, first.state)
+    t.psql("INSERT INTO t VALUES (5)")
+    third = capture(t, second.state)
+    t.psql("ALTER TABLE t ADD v text")
+    fourth = capture(t, third.state)
+    fifth = capture(t, fourth.state)
+
+    assert applied([first, second, third, fourth, fifth]) == source(t)
+    assert fifth.records[S] == []
+
+
 def test_a_value_whose_column_is_gone(t: Database) -> None:
     """A row with a new key lacks a value that was stored apart; where its column was dropped since, nobody needs it."""
     first = capture(t)

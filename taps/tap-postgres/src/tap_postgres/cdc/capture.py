@@ -25,7 +25,7 @@ from tap_postgres.cdc.catalog import Catalog
 from tap_postgres.cdc.confirmation import Confirmation
 from tap_postgres.cdc.position import must_reload, of_load, parted, shape_of, stored
 from tap_postgres.cdc.reading import Around, Limits, Pass
-from tap_postgres.cdc.socket import Replication
+from tap_postgres.cdc.socket import AnotherServerError, Replication
 from tap_postgres.cdc.stream import Moment
 from tap_postgres.cdc.table import Table
 from tap_postgres.cdc.values import Reader
@@ -51,6 +51,7 @@ class Capture:
         self.tap, self.settings, self.streams = tap, tap.settings, streams
         self.catalog = Catalog(tap.settings, tap.route)
         self._confirmation = Confirmation(None, None, ())
+        self._server: Identity | None = None
         self._beat_s = self._lag_s = float("-inf")
         self._ends_s = time.monotonic() + (tap.settings.max_run_s or float("inf"))
 
@@ -150,7 +151,7 @@ class Capture:
         if not found and not loads:
             return ""
         with Replication(self.settings, self.tap.route, self.tap.raise_if_stopped) as replication:
-            server = replication.identify()
+            server = self._identify(replication)
             history = replication.history(server.timeline)
         for stream, begun in loads.items():
             if why := _gone("its first part", begun, facts, server, history):
@@ -175,7 +176,7 @@ class Capture:
             return
         exists = self.catalog.facts().slot is not None
         with Replication(self.settings, self.tap.route, self.tap.raise_if_stopped) as replication:
-            server = replication.identify()
+            server = self._identify(replication)
             name = self.settings.replication_slot
             name = f"{name[:40]}_{self.tap.run_id[-12:].lower().replace('-', '_')}" if exists else name
             if facts.is_replica:
@@ -204,8 +205,7 @@ class Capture:
         settings, route = self.settings, self.tap.route
         own = {table.known.oid: table for table in tables}
         begin = min((position.begin for table in tables if (position := table.position)), default=0)
-        with Replication(settings, route, self.tap.raise_if_stopped) as replication:
-            server = replication.identify()
+        server = self._confirmation.server = self._who_answers()
         slot = self.catalog.facts().slot
         # behind a later position the server never sends what was prepared before it
         from_confirmed = slot is not None and slot.two_phase
@@ -213,6 +213,7 @@ class Capture:
         def connect(position: int) -> Replication:
             opened = Replication(settings, route, self.tap.raise_if_stopped)
             try:
+                self._identify(opened)
                 opened.start(
                     settings.replication_slot,
                     settings.publication,
@@ -239,8 +240,9 @@ class Capture:
             first_word_s=settings.initial_waiting_s,
         )
         around = Around(
-            connect, find, self.tap.raise_if_stopped, self._confirmation, self._now_and_then, self._write_state
-        )
+            connect, find, self.tap.raise_if_stopped, self._confirmation, self._now_and_then,
+            lambda: self._write_state(facts),
+        )  # fmt: skip
         try:
             with self.tap.route.explaining():
                 Pass(own, begin, server, limits, around).run()
@@ -249,8 +251,25 @@ class Capture:
                 self.tap.report.add(table.stream.name, changes=table.operations)
                 self.tap.report.note(table.stream.name, bookmark_after=short(table.stream.stream_state))
 
-    def _write_state(self) -> None:
+    def _write_state(self, facts: Facts) -> None:
+        if facts.is_replica:  # it may have been promoted under this very connection
+            self._who_answers()
         self.tap.state_writer.write_state(self.tap.state)
+
+    def _who_answers(self) -> Identity:
+        with Replication(self.settings, self.tap.route, self.tap.raise_if_stopped) as replication:
+            return self._identify(replication)
+
+    def _identify(self, replication: Replication) -> Identity:
+        """Return which server this is; whether one that took over in the middle has all changes, a new run looks."""
+        found = replication.identify()
+        self._server = self._server or found
+        if found != self._server:
+            raise AnotherServerError(
+                "another server answers than at the beginning of this run",
+                remedy="run again: its log is looked at then",
+            )
+        return found
 
     def _now_and_then(self) -> None:
         """Beat, and look how much log the slot keeps."""

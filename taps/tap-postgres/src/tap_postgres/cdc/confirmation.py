@@ -20,6 +20,8 @@ from tap_postgres.cdc import position as positions
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tap_postgres.cdc.position import Identity
+
 _LOGGER = logging.getLogger("tap-postgres")
 EVERY_S = 5.0
 COMMAND_S = 60.0
@@ -30,6 +32,8 @@ class Confirmation:
 
     def __init__(self, stored: int | None, source: str | None, streams: Sequence[str]) -> None:
         self.position = stored or 0
+        self.server: Identity | None = None
+        """Whose log is read: a STATE of another server, or of before it was restored, proves nothing of this one."""
         self._source, self._streams = source, streams
         self._looked_s = time.monotonic()
 
@@ -42,7 +46,7 @@ class Confirmation:
 
     def _look(self, source: str) -> None:
         try:
-            found = positions.stored(read_state(source), self._streams)
+            found = positions.stored(read_state(source), self._streams, self.server)
         except (OSError, ValueError, SettingsError, subprocess.SubprocessError) as error:
             _LOGGER.warning("confirm_from could not be read, nothing more is confirmed: %s", type(error).__name__)
             return

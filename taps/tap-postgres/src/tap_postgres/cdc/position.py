@@ -102,16 +102,35 @@ def all_of(state: Mapping[str, Any], streams: Iterable[str]) -> list[Position]:
     return known if len(known) == len(found) else []
 
 
-def stored(state: Mapping[str, Any], streams: Iterable[str]) -> int | None:
-    """Return the position before which a STATE says that all changes of these streams are stored, or None."""
-    return min((position.begin for position in all_of(state, streams)), default=None)
+def stored(state: Mapping[str, Any], streams: Iterable[str], server: Identity | None = None) -> int | None:
+    """Return the position before which a STATE says that all changes of these streams are stored, or None.
+
+    Where a server is named, a STATE of another one says nothing.
+    """
+    found = all_of(state, streams)
+    if server is not None and any(position.server != server for position in found):
+        return None
+    return min((position.begin for position in found), default=None)
 
 
-def shape_of(table: CapturedTable, published: Published | None = None) -> dict[str, Any]:
-    """Return what STATE keeps of a table, and of how it is published."""
+def shape_of(table: CapturedTable, published: Published | None = None, gone: Iterable[str] = ()) -> dict[str, Any]:
+    """Return what STATE keeps of a table, of how it is published, and of columns that are gone since it was read."""
     columns = [[a.number, a.name, a.type_oid, a.typmod] for a in table.columns]
     shape = {"oid": table.oid, "filenode": table.filenode, "columns": columns}
+    shape |= {"gone": names} if (names := sorted(gone)) else {}
     return shape | ({"published": published.as_shape()} if published else {})
+
+
+def gone_of(shape: Mapping[str, Any], now: CapturedTable) -> set[str]:
+    """Return the columns that a table had when it was read, and has no more: a loader keeps their values."""
+    return _names(shape) - {attribute.name for attribute in now.columns}
+
+
+def _names(shape: Mapping[str, Any]) -> set[str]:
+    gone, columns = shape.get("gone", ()), shape.get("columns", ())
+    return {name for name in gone if isinstance(name, str)} | {
+        column[1] for column in columns if isinstance(column, list) and len(column) == 4
+    }
 
 
 def must_reload(shape: Mapping[str, Any], now: CapturedTable, published: Published | None = None) -> str:
@@ -127,7 +146,7 @@ def must_reload(shape: Mapping[str, Any], now: CapturedTable, published: Publish
     if published and shape.get("published", published.as_shape()) != published.as_shape():
         return "it is published in another way"
     before = {column[0]: column for column in shape.get("columns", ()) if isinstance(column, list) and len(column) == 4}
-    names = {column[1] for column in before.values()}
+    names = _names(shape)
     rewritten = shape.get("filenode") != now.filenode
     for attribute in now.columns:
         known = before.get(attribute.number)

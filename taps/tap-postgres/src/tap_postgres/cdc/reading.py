@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from singerkit.errors import UnavailableError
 from tap_postgres.cdc import lsn
 from tap_postgres.cdc.changes import Changes, RowChange, Truncated
-from tap_postgres.cdc.socket import HEADER, Keepalive, Replication, silent
+from tap_postgres.cdc.socket import HEADER, AnotherServerError, Keepalive, Replication, silent
 from tap_postgres.cdc.spool import Spool
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ class Pass:
                     self._receive(replication)
                     self._now_and_then(replication)
                 self._tell(replication)
+        except AnotherServerError:
+            raise
         except UnavailableError as error:
             now = time.monotonic()
             self._cut_s = now if self._cut_s is None else self._cut_s

@@ -42,6 +42,10 @@ SENDER_TIMEOUT = "1h"
 _VERSIONS = ((160000, 4), (150000, 3), (140000, 2))
 
 
+class AnotherServerError(UnavailableError):
+    """A replica was promoted, or the address leads elsewhere now: opening the connection again does not help."""
+
+
 @dataclass(frozen=True)
 class Created:
     """A slot that has just been made: its first position, and the snapshot that goes with it."""

@@ -38,6 +38,9 @@ class Table:
         self._passed_over = {a.name for a in known.columns} - {column.name for column in stream.columns}
         self.known = known
         self.parked = ""
+        self._gone: set[str] = set()
+        if position := positions.read(stream.stream_state, stream.name):
+            self._gone = positions.gone_of(position.shape, known)
         self.operations = 0
         self.announced = False
         self.since = 0
@@ -73,6 +76,7 @@ class Table:
 
         The snapshot is older than the change, the columns and the pages that were read may be newer.
         """
+        self._gone.clear()
         now = self._catalog.tables([self.name]).get(self.name)
         if now is not None and (now.columns, now.filenode) == (self.known.columns, self.known.filenode):
             return positions.shape_of(self.known, self.published)
@@ -122,7 +126,7 @@ class Table:
         """Let the bookmark say that everything before a position has been sent, but for what is prepared at `begin`."""
         before = self.position
         if not self.parked and (before is None or before.lsn <= lsn):
-            shape = positions.shape_of(self.known, self.published)
+            shape = positions.shape_of(self.known, self.published, self._gone)
             self.stream.stream_state.update(positions.Position(lsn, server, shape, begin).as_bookmark())
 
     def _adopt(self, relation: m.Relation) -> None:
@@ -144,12 +148,14 @@ class Table:
     def _renew(self) -> None:
         """Look at the table as it is now. Columns that it has lost since are passed over, those it has won are told."""
         now = self._catalog.tables([self.name]).get(self.name)
-        why = positions.must_reload(positions.shape_of(self.known), now) if now else "it was dropped or renamed"
+        shape = positions.shape_of(self.known, gone=self._gone)
+        why = positions.must_reload(shape, now) if now else "it was dropped or renamed"
         if why:
             self.park(why)
         if now is None or self.parked or now.columns == self.known.columns:
             return
         _LOGGER.info("the table has other columns now, stream=%s", self.stream.name)
+        self._gone = positions.gone_of(shape, now)
         self.known, self._readings, self.announced = now, None, False
         readings = self._all_readings().values()
         self.stream.adopt([reading for reading in readings if reading.name not in self._passed_over])
