@@ -215,3 +215,15 @@ def test_a_parent_that_was_renamed(api: FakeApi, tries: Any, schema: Schema) -> 
     read = [(record["item_id"], record["id"]) for record in again.records("a_parts")]
     assert read == [(1, 3), (3, 1), (3, 2), (3, 3)]
     assert {*again.state["bookmarks"]["a_parts"]["parents"]} == {"1", "3"}
+
+
+def test_a_parent_on_two_pages_does_not_double_rows_without_a_key(api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A row that comes first moves all others while their list is walked: each parent's children are asked for once."""
+    served = {"0": [item(1), item(2)], "2": [item(2), item(3)]}
+    api.route("/items", lambda asked: Reply({"data": served.get(asked.query["offset"], [])}))
+    for n in (1, 2, 3):
+        api.route(f"/items/{n}/parts", [{"id": n}])
+
+    done = tries.run(items(schema, selected=False), parts(schema, keys=()))
+
+    assert [row["id"] for row in done.records("a_parts")] == [1, 2, 3]

@@ -65,9 +65,17 @@ class Families:
         row = replace(row, params={**row.params, **parent.query})
         bound = row.bookmark(parent.changed_by) if parent.changed_by else None
         walk = parents.walk_of(row, parent.query, parent.changed_by, since)
+        met: set[str] = set()
         for found in self.parents.facts(row.name, walk, lambda: self._facts(row, bound, since)):
-            if _wanted(child, parent, found):
-                yield _context(child, parent, bound, found)
+            if not _wanted(child, parent, found):
+                continue
+            context = _context(child, parent, bound, found)
+            if not child.keys:  # a parent that is on two pages would double its children, and no key tells
+                asked = repr((context.params, context.columns))
+                if asked in met:
+                    continue
+                met.add(asked)
+            yield context
 
     def _facts(self, row: Endpoint, bound: Bookmark | None, since: Bound | None) -> Iterator[Facts]:
         shaper, wanted = Shaper(row), parents.paths(row.name, self.endpoints)
