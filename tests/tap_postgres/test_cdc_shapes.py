@@ -11,6 +11,7 @@ import pytest
 
 from singerkit.errors import SettingsError
 from tests.postgres_server import Database, database, server
+from tests.tap_postgres.running import discovered, edited, sync
 from tests.tap_postgres.test_cdc_sync import S, applied, capture, cut_short, following, source, t
 
 if TYPE_CHECKING:
@@ -280,3 +281,15 @@ def test_a_type_whose_name_holds_a_percent_sign(t: Database) -> None:
     second = capture(t, first.state)
 
     assert [record["c"] for record in second.records[S]] == ['{"a":5}']
+
+
+def test_a_column_that_is_named_as_what_a_row_says_of_itself(t: Database) -> None:
+    """Its values would be written over: it is refused before anything is read, and the others go without it."""
+    t.psql("ALTER TABLE t ADD _sdc_deleted_at timestamptz")
+    with pytest.raises(SettingsError, match=r"what a captured row says of itself: _sdc_deleted_at"):
+        capture(t)
+    catalog = edited(discovered(t), S, selected=True, replication_method="LOG_BASED")
+    run = sync(t, catalog=edited(catalog, S, "_sdc_deleted_at", selected=False))
+
+    assert run.error is None
+    assert [record["id"] for record in run.records[S]] == [1, 2, 3]

@@ -449,6 +449,17 @@ def test_a_lookback_reads_again_what_may_have_come_late(
     assert ids(second) == expected
 
 
+def test_a_lookback_ends_at_the_start_date(t: Database) -> None:
+    """What `start_date` leaves out stays out, with a bookmark and without one."""
+    catalog = incremental(t, S, "at")
+    settings: dict[str, Any] = {"start_date": "2024-01-02", "lookback": {"*": "2 days"}}
+
+    first = sync(t, catalog=catalog, **settings)
+    second = sync(t, catalog=catalog, state=first.state, **settings)
+
+    assert ids(first) == ids(second) == [3, 2]
+
+
 def test_a_lookback_of_another_kind_is_refused(t: Database) -> None:
     """A number is not taken from a time."""
     catalog = incremental(t, S, "at")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 from psycopg import sql
 
-from singerkit.bookmarks import to_state
+from singerkit.bookmarks import later, to_state
 from singerkit.errors import SettingsError
 from tap_postgres import query
 
@@ -41,22 +41,25 @@ class Read:
     moves: bool = False
 
 
-def incremental(
-    table: Table, columns: Sequence[Column], key: Column, start: Any | None, scope: Scope, lookback: Any = None
-) -> Iterator[Read]:
-    """Yield the rows without a key, which have no place in the order and are read every time, then those from `start`.
+@dataclass(frozen=True)
+class Begin:
+    """Where an incremental read begins: at the bookmark, so far before it as `lookback` says, never before `floor`."""
 
-    Two SELECTs, since one with OR would be read without the key's index. With `lookback` the second begins earlier.
+    bookmark: Any | None = None
+    floor: Any | None = None
+    lookback: Any | None = None
+
+
+def incremental(table: Table, columns: Sequence[Column], key: Column, begin: Begin, scope: Scope) -> Iterator[Read]:
+    """Yield the rows without a key, which have no place in the order and are read every time, then those from `begin`.
+
+    Two SELECTs, since one with OR would be read without the key's index.
     """
     column = table.column(key.name)
     nullable = column is not None and column.nullable
     if nullable:
         yield Read(query.select(table, columns, where=query.both(query.is_null(key.name), scope.where)))
-    if start is not None:
-        less = None if lookback is None else _less(lookback, key, table.stream)
-        where: sql.Composed | None = query.at_least(key.name, str(to_state(start)), key.rendering.cast, less)
-    else:
-        where = query.is_not_null(key.name) if nullable else None
+    where = _from(begin, key, table.stream) or (query.is_not_null(key.name) if nullable else None)
     yield Read(query.select(table, columns, where=query.both(where, scope.where), order_by=key.name), moves=True)
 
 
@@ -66,13 +69,28 @@ def by_xmin(table: Table, columns: Sequence[Column], start: int | None, scope: S
     return Read(query.select(table, columns, where=query.both(where, scope.where)))
 
 
+def _from(begin: Begin, key: Column, stream: str) -> sql.Composed | None:
+    def at_least(value: Any, less: sql.Composable | None = None) -> sql.Composed:
+        return query.at_least(key.name, str(to_state(value)), key.rendering.cast, less)
+
+    if begin.bookmark is None or begin.lookback is None:
+        start = later(begin.bookmark, begin.floor)
+        return None if start is None else at_least(start)
+    floor = None if begin.floor is None else at_least(begin.floor)
+    return query.both(at_least(begin.bookmark, _less(begin.lookback, key, stream)), floor)
+
+
 def _less(lookback: Any, key: Column, stream: str) -> sql.Composable:
     """Return what is taken from a bookmark: an interval from dates and times, a number from numbers."""
     kind = key.rendering.arrow
     if pa.types.is_temporal(kind) and isinstance(lookback, str):
         return sql.SQL("{}::pg_catalog.interval").format(sql.Literal(lookback))
     number = isinstance(lookback, int | float) and not isinstance(lookback, bool)
-    if number and (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or key.rendering.cast == "numeric"):
+    if (
+        number
+        and key.rendering.cast != "oid"
+        and (pa.types.is_integer(kind) or pa.types.is_decimal(kind) or key.rendering.cast == "numeric")
+    ):
         return sql.Literal(lookback)
     raise SettingsError(
         f"the lookback {lookback!r} cannot be taken from replication key {key.name}",

@@ -226,8 +226,7 @@ class PostgresStream(LogBased):
 
     def _incremental(self, columns: list[Column]) -> Iterator[reads.Read]:
         key = self._replication_column()
-        lookback = self.settings.lookback.get(self.name, self.settings.lookback.get("*"))
-        return reads.incremental(self.table, columns, key, self._start(key), self.scope, lookback)
+        return reads.incremental(self.table, columns, key, self._begin(key), self.scope)
 
     def _by_xmin(self, columns: list[Column]) -> Generator[pa.RecordBatch | Checkpoint, None, None]:
         """Yield what was written since the bookmark: the oldest transaction that was open when the last run began."""
@@ -278,8 +277,8 @@ class PostgresStream(LogBased):
             )
         return column
 
-    def _start(self, key: Column) -> Any | None:
-        """Return where to begin: the bookmark of this very key, or `start_date` where that is later, or None."""
+    def _begin(self, key: Column) -> reads.Begin:
+        """Return where to begin: at the bookmark of this very key, and not before `start_date`."""
         state, kind = self.stream_state, key.rendering.arrow
         stored = state.get(bookmarks.VALUE) if state.get(bookmarks.KEY) == key.name else None
         dated = pa.types.is_temporal(kind)
@@ -291,7 +290,8 @@ class PostgresStream(LogBased):
         begin = (
             None if floor is None else bookmarks.from_state(floor, kind, remedy="set start_date as 2024-01-31", **where)
         )
-        return bookmarks.later(bookmark, begin)
+        lookback = self.settings.lookback.get(self.name, self.settings.lookback.get("*"))
+        return reads.Begin(bookmark, begin, lookback)
 
 
 _OLDEST_OPEN = "SELECT pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot())"

@@ -25,6 +25,7 @@ from tap_postgres.cdc.catalog import Catalog
 from tap_postgres.cdc.confirmation import Confirmation
 from tap_postgres.cdc.position import must_reload, of_load, parted, shape_of, stored
 from tap_postgres.cdc.reading import Around, Limits, Pass
+from tap_postgres.cdc.rows import COLUMNS, OMITTED
 from tap_postgres.cdc.socket import AnotherServerError, Replication
 from tap_postgres.cdc.stream import Moment
 from tap_postgres.cdc.table import Table
@@ -85,6 +86,13 @@ class Capture:
                 raise SettingsError(
                     f"change data capture needs that {requirement.name}: {requirement.why}",
                     remedy=f"{requirement.sql or 'see `tap-postgres cdc check`'}",
+                )
+        for stream in self.streams:
+            if taken := [column.name for column in stream.selected_columns if column.name in {*COLUMNS, OMITTED}]:
+                raise SettingsError(
+                    f"a column has the name of what a captured row says of itself: {', '.join(taken)}",
+                    stream=stream.name,
+                    remedy="deselect or rename the column, or choose FULL_TABLE or INCREMENTAL",
                 )
         return facts, known
 
