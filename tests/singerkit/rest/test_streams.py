@@ -166,6 +166,25 @@ def test_what_an_answer_adds_is_for_the_next_page_alone(api: FakeApi, tries: Any
     assert [one["id"] for one in tries.run(items, state=capped.state).records("items")] == [3, 4, 5]
 
 
+@pytest.mark.parametrize(
+    ("start", "asked"),
+    [
+        ("2024-01-01T05:00:00+14:00", "2023-12-31 15:00:00"),
+        ("2024-01-01", "2024-01-01 00:00:00"),
+        ("0001-01-01T00:00:00+14:00", "1-01-01 00:00:00"),
+    ],
+)
+def test_a_start_date_with_an_offset(start: str, asked: str, api: FakeApi, tries: Any, schema: Schema) -> None:
+    """A format without an offset says the moment in UTC: hours are neither lost nor read for nothing."""
+    api.route("/items", [])
+    mark = Bookmark(field="at", param="since", format="%Y-%m-%d %H:%M:%S")
+
+    done = tries.run(row(schema, bookmarks=(mark,)), start_date=start)
+
+    assert done.error is None
+    assert api.asked[0].query["since"].lstrip("0") == asked
+
+
 NOWHERE = ("ftp://x/y", "http://[bad", "http://host:abc/", "file:///etc/passwd", "javascript:alert(1)")
 
 

@@ -133,6 +133,23 @@ def test_where_a_read_begins(mark: dict[str, Any], last: Any, start: Any, expect
     assert bookmarks.since(Bookmark(field="at", **mark), last, start, NOW) == expected
 
 
+@pytest.mark.parametrize("mark", [{"lookback_s": 1e12}, {"first_days": 10**9}, {"type": "date", "lookback_s": 1e12}])
+def test_a_read_that_begins_before_the_calendar(mark: dict[str, Any]) -> None:
+    """A lookback that is longer than there was time is everything, or all from start_date on."""
+    last = None if "first_days" in mark else JAN.date() if "type" in mark else JAN
+    floor = JAN.date() if "type" in mark else JAN
+
+    assert bookmarks.since(Bookmark(field="at", **mark), last, None, NOW) in {None, bookmarks.BEGINNING}
+    assert bookmarks.since(Bookmark(field="at", **mark), last, JAN, NOW) == floor
+
+
+def test_the_first_day_of_the_calendar_has_none_before() -> None:
+    """A start_date of 0001-01-01 is everything, also where the server leaves out the value itself."""
+    mark = Bookmark(field="at", exclusive=True, format="iso_seconds")
+
+    assert bookmarks.rendered(mark, bookmarks.BEGINNING) == "0001-01-01T00:00:00Z"
+
+
 def answer(status: int = 429, **headers: str) -> Answer:
     return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()})
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dataclasses import field as member
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from singerkit.errors import SettingsError
 from singerkit.rest import held
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from singerkit.rest.message import Place
 
 Kind = Literal["datetime", "date", "integer", "numeric", "text"]
+Moment = TypeVar("Moment", datetime, date)
 
 _MS_FROM = 100_000_000_000  # a number above this is an epoch in milliseconds: seconds reach it in the year 5138
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 _US = timedelta(microseconds=1)
 _UNITS: Mapping[str, timedelta] = {
     "iso": _US,
@@ -125,17 +127,25 @@ def clamped(bookmark: Bookmark, value: Any, now: datetime) -> Any:
     return min(value, now if isinstance(value, datetime) else now.date())
 
 
+def before(value: Moment, seconds: float) -> Moment | None:
+    """Return what lies so many seconds before, or None where the calendar has not begun."""
+    try:
+        return value - timedelta(seconds=seconds)
+    except OverflowError:
+        return None
+
+
 def since(bookmark: Bookmark, last: Any, start_date: datetime | None, now: datetime) -> Any:
     """Return where a read begins: the bookmark less its lookback, never before `start_date`; None for everything."""
     if bookmark.type not in {"datetime", "date"}:
         return last
     floors = [start_date] if start_date else []
     if last is None and bookmark.first_days is not None:
-        floors.append(now - timedelta(days=bookmark.first_days))
+        floors.append(before(now, bookmark.first_days * 86400) or BEGINNING)
     if bookmark.type == "date":
-        back = None if last is None else last - timedelta(days=math.ceil(bookmark.lookback_s / 86400))
+        back = None if last is None else before(last, math.ceil(bookmark.lookback_s / 86400) * 86400)
         return max([floor.date() for floor in floors] + ([back] if back else []), default=None)
-    back = None if last is None else last - timedelta(seconds=bookmark.lookback_s)
+    back = None if last is None else before(last, bookmark.lookback_s)
     return max(floors + ([back] if back else []), default=None)
 
 
@@ -192,7 +202,7 @@ def _moment(bookmark: Bookmark, value: datetime, *, until: bool) -> Any:
     past = (value - datetime(1970, 1, 1, tzinfo=UTC)) % step
     value = value - past + (step if until and past else timedelta(0))
     if bookmark.exclusive:
-        value += step if until else -step
+        value = value + step if until else before(value, step.total_seconds()) or value
     match bookmark.format:
         case "epoch":
             return int(value.timestamp())

@@ -6,7 +6,7 @@ the parents do not come in the order that their row promises.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from singerkit.rest import bookmarks
@@ -34,7 +34,8 @@ class Covered:
                 name: (read(mark, low, stream), read(mark, high, stream)) for name, (low, high) in held.items()
             }
         self.before = dict(self.held)  # what a cut run left: this run's own walk passes over nothing
-        self.again_from = now - timedelta(seconds=mark.lookback_s) if mark and mark.lookback_s else None
+        back_s = mark.lookback_s if mark else 0
+        self.again_from = (bookmarks.before(now, back_s) or bookmarks.BEGINNING) if back_s else None
         self.family: str | None = None
         self.first: Any = None
         self.last: Any = None

@@ -204,7 +204,7 @@ def bound_since(
         far = marks.since(last)
         if last is None or far is None or seen is None or not isinstance(last, datetime):
             return far
-        return max(far, min(last, seen - timedelta(seconds=mark.lookback_s)))
+        return max(far, min(last, bookmarks.before(seen, mark.lookback_s) or far))
 
     families = state if isinstance(state, dict) else {_ALONE: state}
     return Bound(since(None), tuple((family, since(value)) for family, value in families.items()))

@@ -62,7 +62,12 @@ class RestTap(ArrowTap):
         """Where streams in time begin, or None."""
         text = self.settings.start_date
         moment = datetime.fromisoformat(text) if text else None
-        return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=UTC)
+        if moment is None or moment.tzinfo is None:
+            return moment and moment.replace(tzinfo=UTC)
+        try:
+            return moment.astimezone(UTC)  # a server's own format may have no place for an offset
+        except OverflowError:  # the first or the last day of the calendar
+            return moment.replace(tzinfo=UTC)
 
     @property
     def state_every_s(self) -> float:
