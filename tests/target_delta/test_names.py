@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from target_delta.names import folder_name, table_address
+from target_delta.names import folder_name, is_encoded, table_address
 
 
 @pytest.mark.parametrize("name", ["orders", "public-orders", "Orders", "a.b", "a_b", "0"])
@@ -41,6 +41,7 @@ def test_unusual_names_stay_inside(name: str) -> None:
     folder = folder_name(name)
 
     assert "~" in folder
+    assert is_encoded(folder)
     assert set(folder) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-~")
 
 

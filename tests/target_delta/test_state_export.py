@@ -48,6 +48,16 @@ def test_names_of_the_tap(load: Load, warehouse: Path, capsys: pytest.CaptureFix
     assert exported(capsys, "state", "export", "--path", str(warehouse)) == {"bookmarks": {"log": 1}}
 
 
+def test_names_whose_folder_begins_with_a_line(load: Load, warehouse: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Streams with a line before their name, or without a Latin letter, have tables that every verb finds."""
+    for name in ("_users", "日本", ".x"):
+        load([schema(name, (), line="string"), record(name, line="a"), state(**{name: 1})])
+
+    assert exported(capsys, "state", "export", "--path", str(warehouse)) == {
+        "bookmarks": {"_users": 1, "日本": 1, ".x": 1}
+    }
+
+
 def test_configuration_before_the_verb(
     load: Load, tmp_path: Path, warehouse: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,6 +21,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,126}[A-Za-z0-9_-])?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _READABLE = 64  # characters of an unusual name that stay readable
 _DIGEST = 12  # hex digits
+_ENCODED = re.compile(rf"[A-Za-z0-9_-]*~[0-9a-f]{{{_DIGEST}}}")
 
 
 def folder_name(stream: str) -> str:
@@ -32,6 +33,11 @@ def folder_name(stream: str) -> str:
         return stream
     digest = hashlib.sha256(stream.encode("utf-8", "surrogatepass")).hexdigest()[:_DIGEST]
     return f"{_UNSAFE.sub('_', stream)[:_READABLE]}~{digest}"
+
+
+def is_encoded(folder: str) -> bool:
+    """Return whether a folder has a name that `folder_name` made of an unusual one: it may begin with `_`."""
+    return _ENCODED.fullmatch(folder) is not None
 
 
 def table_folder(stream: str, template: str = DEFAULT) -> str:

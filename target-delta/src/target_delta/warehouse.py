@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from singerkit.errors import SafetyStopError
-from target_delta.names import DEPTH, folder_address
+from target_delta.names import DEPTH, folder_address, is_encoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def tables_below(store: Store, depth: int = DEPTH) -> Iterator[Store]:
         yield store
     elif depth:
         for name in names:
-            if not name.startswith(("_", ".")):
+            if not name.startswith(("_", ".")) or is_encoded(name):
                 yield from tables_below(store.at(folder_address(store.uri, name)), depth - 1)
 
 
