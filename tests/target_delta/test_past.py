@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -401,3 +402,14 @@ def test_column_that_became_a_key(load: Load, rows: Rows, method: str) -> None:
     for _ in range(2):
         load([narrow, person(1, "e", kind="k")], load_method=method, stale_threshold=100, **HISTORY)
     assert [(row["name"], row["_sdc_is_current"]) for row in rows("people__history") if row["kind"]] == [("e", True)]
+
+
+def test_table_that_was_dropped(load: Load, rows: Rows, warehouse: Path) -> None:
+    """A history knows its table: what one that was made anew lacks has ended, though the versions are alike."""
+    load([PLAIN, person(1, "a"), person(2, "x")], **HISTORY)
+    shutil.rmtree(warehouse / "people")
+
+    load([PLAIN, person(1, "b")], **HISTORY)
+
+    assert names(rows) == [("a", False), ("b", True)]
+    assert not any(current for _, current in names(rows, 2))

@@ -6,6 +6,7 @@ Refuses a table that only delta-rs itself can write.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -40,12 +41,15 @@ if TYPE_CHECKING:
 
 FOLLOWED = "target-delta.followed"
 """The transaction whose version is that of the table up to which its history goes."""
+OF = "target-delta.followed.table"
+"""The transaction whose version stands for that table: one that was dropped and made anew has another."""
 TOGETHER = 131_072  # rows of one commit: the stored versions of their keys are in memory
 COMMITTED = "_sdc_commit_at"
 """When the source committed a change: what change data capture says."""
 _EXTRACTED = "_sdc_extracted_at"
 MOST_ROUNDS = 40  # in which other writers may be faster
 _INSTANT = pa.timestamp("us", "UTC")
+_DIGITS = 15  # hexadecimal, of a number that fits a transaction
 
 
 class _OutrunError(Exception):
@@ -212,7 +216,7 @@ class Past:
             return remember.plan(snapshot)
 
         schema = contract.shape(None if past is None else past.schema, table).columns
-        noted = {} if followed is None else {FOLLOWED: followed}
+        noted = {} if followed is None else {FOLLOWED: followed, OF: _identity(now)}
         landed = self.committer.commit(schema, plan, noted=noted)
         self._at = landed.version
         return landed.change
@@ -240,8 +244,15 @@ class Past:
 
 def _followed(past: Snapshot | None, now: Snapshot) -> int | None:
     """Return the version of the table up to which a history goes, or None where that is none of this table's."""
-    found = None if past is None else past.delta.transaction_version(FOLLOWED)
+    if past is None or past.delta.transaction_version(OF) not in (None, _identity(now)):
+        return None
+    found = past.delta.transaction_version(FOLLOWED)
     return None if found is None or found > now.version else int(found)
+
+
+def _identity(table: Snapshot) -> int:
+    """Return a number that stands for a table, whatever becomes of it."""
+    return int(hashlib.sha256(str(table.delta.metadata().id).encode()).hexdigest()[:_DIGITS], 16)
 
 
 def _keyed(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
