@@ -98,7 +98,8 @@ def test_each_owners_own_installation(account: Account, tries: Tries, key: rsa.R
 
 def test_whose_a_request_is(key: rsa.RSAPrivateKey) -> None:
     """A query names its owner in its variables; a redirect to a number is the owner's that was asked for before."""
-    installed = [{"id": n, "account": {"login": name}} for n, name in enumerate(("octo", "acme"), 1)]
+    installed: list[Any] = [{"id": n, "account": {"login": name}} for n, name in enumerate(("octo", "acme"), 1)]
+    installed[:0] = [{"id": 8, "account": {"slug": "an-enterprise"}}, {"id": 9, "account": None}]
 
     def send(request: Request) -> Answer:
         return Answer(200, {}, installed if request.method == "GET" else {"token": request.url.split("/")[-2]})

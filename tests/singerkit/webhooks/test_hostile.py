@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -172,6 +173,20 @@ def test_a_delivery_twice_while_the_disk_is_full(tmp_path: Path) -> None:
     receiver.server.server_close()
 
     assert answers == [503] * 8
+
+
+def test_a_delivery_that_the_disk_has_no_room_for(tmp_path: Path) -> None:
+    """The half of it that was written does not stay: each time it is sent again there would be less room."""
+    spool = Spool(tmp_path / "spool").open()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            spool.put("item", "now", {"text": "x" * 100_000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    assert sorted(path.name for path in spool.folder.iterdir()) == ["last", "lock"]
 
 
 def test_what_a_killed_receiver_leaves(tmp_path: Path) -> None:

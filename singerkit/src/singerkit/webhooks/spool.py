@@ -57,10 +57,14 @@ class Spool:
         with self._alone():  # 1
             place = f"{self._next()}-{_ODD.sub('_', event)}"  # 2
             part = self.folder / f"{place}.part"
-            with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(json.dumps({"event": event, "at": at, "body": body}).encode())  # 3
-                file.flush()
-                os.fsync(file.fileno())  # 4
+            try:
+                with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    file.write(json.dumps({"event": event, "at": at, "body": body}).encode())  # 3
+                    file.flush()
+                    os.fsync(file.fileno())  # 4
+            except OSError:  # half of it would stand in the way of a full disk
+                part.unlink(missing_ok=True)
+                raise
             part.rename(self.folder / f"{place}{_SUFFIX}")  # 5
             self._sync()
         return place

@@ -127,7 +127,8 @@ class AppSigner(Signer):
         while request is not None:
             answer = self.send(request)
             for one in answer.body or ():
-                yield str(one["account"]["login"]).lower(), int(one["id"])
+                if login := (one["account"] or {}).get("login"):  # an enterprise has none, and no repositories
+                    yield str(login).lower(), int(one["id"])
             request = Link().next(request, answer)
 
     def _login(self, installation: int) -> Token:
