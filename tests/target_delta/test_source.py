@@ -7,6 +7,9 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+import pytest
+
+from singerkit.errors import SettingsError
 from target_delta.source import BLOCK, blocks
 
 if TYPE_CHECKING:
@@ -16,6 +19,12 @@ if TYPE_CHECKING:
 def test_text_in_memory() -> None:
     """Text is read as UTF-8 lines."""
     assert list(blocks(io.StringIO("é\nb"))) == ["é\nb".encode()]
+
+
+def test_input_that_is_closed() -> None:
+    """A process that was started without a standard input says so in one line."""
+    with pytest.raises(SettingsError, match="there is no input"):
+        blocks(None)
 
 
 def test_bytes_in_memory() -> None:

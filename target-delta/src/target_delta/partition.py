@@ -32,6 +32,7 @@ NULL = "null"
 """The partition of rows whose columns are NULL, empty, or nothing that the mode can read."""
 FORMATS: Sequence[Format] = ("hour", "day", "week", "month", "year")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
+_MOST_DIGITS = 4000  # Python reads no longer number
 _FIRST_S = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
 _LAST_S = int(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp())
 _EPOCH_WEEKDAY = 3  # 1970-01-01 was a Thursday, and weeks begin on Monday
@@ -114,8 +115,8 @@ def _divided(column: pa.Array, size: int) -> pa.StringArray:
 
 
 def _divided_text(text: str, size: int) -> str | None:
-    """Return the partition of a number of any length, or of a text that is one."""
-    return str(int(text) // size) if _INTEGER.fullmatch(text) else None
+    """Return the partition of a number of up to 4,000 digits, or of a text that is one."""
+    return str(int(text) // size) if _INTEGER.fullmatch(text) and len(text) <= _MOST_DIGITS else None
 
 
 def _truncated(column: pa.Array, to: Format) -> pa.StringArray:

@@ -1,7 +1,7 @@
 """A pipe, a file or text in memory -> blocks of whole lines, as soon as they are there.
 
-Takes a binary or text file object; gives blocks, and None where the input pauses. Refuses nothing: what the lines say
-is the business of others.
+Takes a binary or text file object; gives blocks, and None where the input pauses. Refuses an input that is closed: what
+the lines say is the business of others.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import io
 import os
 import select
 from typing import IO, TYPE_CHECKING, Any
+
+from singerkit.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +24,15 @@ SILENCE_S = 1.0  # and is asked again this often, so that ages and signals are l
 _F_SETPIPE_SZ = 1031  # fcntl.F_SETPIPE_SZ; absent on other systems than Linux
 
 
-def blocks(source: IO[Any]) -> Iterator[bytes | None]:
+def blocks(source: IO[Any] | None) -> Iterator[bytes | None]:
     """Return blocks that end with a whole line, and None where nothing came for PAUSE_S and every SILENCE_S after it.
 
     A last line without a newline is a line. A real descriptor is read as its bytes come, never waiting for a full
     block; anything else (StringIO, BytesIO) is read as one.
     """
-    binary = getattr(source, "buffer", source)
+    if source is None:  # Python's standard input, where the process was started without one
+        raise SettingsError("there is no input", remedy="let a tap write into this process, or give a file by --input")
+    binary: Any = getattr(source, "buffer", source)
     try:
         descriptor = binary.fileno()
     except (AttributeError, io.UnsupportedOperation):
