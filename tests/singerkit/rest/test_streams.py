@@ -277,6 +277,15 @@ def test_a_parent_without_the_value(more: dict[str, Any], said: str, api: FakeAp
     ("body", "said"),
     [
         (
+            Reply(b""),
+            (
+                "a good answer holds no records where the row says they are (stream=items, records=data); "
+                "correct `records`, or set `records_optional` where the vendor leaves them out"
+            ),
+        ),
+        (Reply(b"", 204), "None"),
+        (None, "None"),
+        (
             {"dta": []},
             (
                 "a good answer holds no records where the row says they are (stream=items, records=data); "
@@ -293,7 +302,7 @@ def test_a_parent_without_the_value(more: dict[str, Any], said: str, api: FakeAp
     ],
 )
 def test_a_body_without_records(body: Any, said: str, api: FakeApi, tries: Any, schema: Schema) -> None:
-    """A selector that leads nowhere is an error, not an empty stream."""
+    """A selector that leads nowhere is an error, not an empty stream; nor is a body that was lost on its way."""
     api.route("/items", body)
 
     done = tries.run(row(schema, records="data"))

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("singerkit.rest")
 
+_GOOD = 200  # it promises a body: without one, somebody on the way has lost it
+
 
 class Sender(Protocol):
     """What a walk needs of a client."""
@@ -105,9 +107,9 @@ def _following(endpoint: Endpoint, at: Request, answer: Answer) -> Request | Non
 
 
 def _records(endpoint: Endpoint, answer: Answer) -> list[dict[str, Any]]:
-    if answer.body is None:
-        return []
-    found = selector.records(endpoint.records, answer.body)
+    if answer.body is None and not (answer.status == _GOOD and answer.size_bytes == 0):
+        return []  # `null`, or an answer whose status says that it has no body
+    found = None if answer.body is None else selector.records(endpoint.records, answer.body)
     if found is None and not endpoint.records_optional:
         raise SafetyStopError(
             "a good answer holds no records where the row says they are",
