@@ -86,6 +86,12 @@ ALTERED = [
     pytest.param({"columns": (TABLE.columns[0], column(2, "w"))}, "column w was called v", id="renamed"),
     pytest.param({"columns": (TABLE.columns[0], column(2, "v", 20))}, "column v has another type", id="another type"),
     pytest.param({"columns": (TABLE.columns[0], column(2, "v", typmod=9))}, "", id="a longer varchar"),
+    pytest.param({"columns": (TABLE.columns[0], replace(TABLE.columns[1], written=7))}, "", id="SET STATISTICS"),
+    pytest.param(
+        {"columns": (TABLE.columns[0], replace(TABLE.columns[1], written=7)), "filenode": 5},
+        "column v was altered, and the table written again",
+        id="the same type by an expression",
+    ),
     pytest.param({"oid": 7}, "the table was made anew", id="dropped and made again"),
     pytest.param(
         {"columns": (TABLE.columns[0], column(3, "v"))}, "column v was dropped and made anew", id="a column made again"

@@ -5,7 +5,7 @@ Takes rows of the catalog; gives frozen facts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tap_postgres.cdc import lsn
@@ -18,7 +18,10 @@ PARTITIONED, TABLE = "p", "r"
 
 @dataclass(frozen=True)
 class Attribute:
-    """A column; `filled` says that rows which were there before it may hold a value in it."""
+    """A column; `filled` says that rows which were there before it may hold a value in it.
+
+    `written` is the transaction that made or altered it last.
+    """
 
     number: int
     name: str
@@ -28,6 +31,7 @@ class Attribute:
     type_name: str
     generated: bool
     filled: bool
+    written: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

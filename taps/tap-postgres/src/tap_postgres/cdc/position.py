@@ -116,7 +116,8 @@ def stored(state: Mapping[str, Any], streams: Iterable[str], server: Identity | 
 def shape_of(table: CapturedTable, published: Published | None = None, gone: Iterable[str] = ()) -> dict[str, Any]:
     """Return what STATE keeps of a table, of how it is published, and of columns that are gone since it was read."""
     columns = [[a.number, a.name, a.type_oid, a.typmod] for a in table.columns]
-    shape = {"oid": table.oid, "filenode": table.filenode, "columns": columns}
+    written = [a.written for a in table.columns]
+    shape = {"oid": table.oid, "filenode": table.filenode, "columns": columns, "written": written}
     shape |= {"gone": names} if (names := sorted(gone)) else {}
     return shape | ({"published": published.as_shape()} if published else {})
 
@@ -148,16 +149,18 @@ def must_reload(shape: Mapping[str, Any], now: CapturedTable, published: Publish
     before = {column[0]: column for column in shape.get("columns", ()) if isinstance(column, list) and len(column) == 4}
     names = _names(shape)
     rewritten = shape.get("filenode") != now.filenode
+    written = dict(zip(before, found if isinstance(found := shape.get("written"), list) else (), strict=False))
     for attribute in now.columns:
         known = before.get(attribute.number)
         if known is None and attribute.name in names:
             return f"column {attribute.name} was dropped and made anew"
-        if reason := _changed(known, attribute, rewritten=rewritten):
+        altered = rewritten and written.get(attribute.number, attribute.written) != attribute.written
+        if reason := _changed(known, attribute, rewritten=rewritten, altered=altered):
             return f"column {attribute.name} {reason}"
     return ""
 
 
-def _changed(before: list[Any] | None, now: Attribute, *, rewritten: bool) -> str:
+def _changed(before: list[Any] | None, now: Attribute, *, rewritten: bool, altered: bool) -> str:
     if before is None:
         return "was added with values in it" if now.filled or rewritten else ""
     _, name, type_oid, typmod = before
@@ -165,7 +168,7 @@ def _changed(before: list[Any] | None, now: Attribute, *, rewritten: bool) -> st
         return f"was called {name}"
     if type_oid != now.type_oid or (typmod != now.typmod and (rewritten or type_oid in _NUMERIC_OIDS)):
         return "has another type"
-    return ""
+    return "was altered, and the table written again" if altered else ""  # TYPE text USING upper(v), say
 
 
 def parted(history: str, timeline: int) -> int | None:

@@ -32,6 +32,7 @@ SELECT
       'number', a.attnum, 'name', a.attname, 'type_oid', a.atttypid::bigint, 'typmod', a.atttypmod,
       'ndims', a.attndims, 'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
       'generated', a.attgenerated <> '',
+      'written', a.xmin::text::bigint,
       'filled', a.attnotnull OR a.atthasmissing OR a.atthasdef OR a.attidentity <> ''
     ) ORDER BY a.attnum)
     FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
