@@ -88,6 +88,7 @@ def test_columns_alone(columns: dict[str, Any], chosen: str) -> None:
         ({"mode": "datetime"}, "datetime needs one key"),
         ({"mode": "datetime", "keys": ["made", "updated_at"]}, "datetime needs one key"),
         ({"mode": "column"}, "column needs keys"),
+        ({"mode": "column", "keys": ["name", "name"]}, "a column is named twice"),
         ({"mode": "md5", "count": 4, "keys": ["nobody"]}, "the SCHEMA has no column nobody"),
         ({"mode": "md5", "count": 4, "keys": ["tags"]}, "md5 cannot read the column tags, a json"),
         ({"mode": "datetime", "keys": ["updated_at"], "immutable": True}, "updated_at is a column that changes"),

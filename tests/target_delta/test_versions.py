@@ -85,3 +85,12 @@ def test_column_that_is_not_there(load: Load) -> None:
     """A version column must be one of the stream's."""
     with pytest.raises(SafetyStopError, match="a column of x-version-keys is not in the SCHEMA, or has no order"):
         load([people("nonsense")])
+
+
+def test_column_that_is_named_twice(load: Load, rows: Rows) -> None:
+    """A tap that names a column again says nothing more by it."""
+    load([people("at", "at"), person(1, "2", 1, "new")])
+
+    load([people("at", "at"), person(1, "1", 2, "old")])
+
+    assert [row["name"] for row in rows("people")] == ["new"]

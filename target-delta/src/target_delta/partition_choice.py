@@ -108,9 +108,11 @@ def _unfit(chosen: Partitioning, schema: StreamSchema, *, immutable: bool) -> st
 
 
 def _missing(chosen: Partitioning) -> str | None:
-    """Return what the mode needs and nobody said."""
+    """Return what the mode needs and nobody said, or what was said twice."""
     if not chosen.keys or (len(chosen.keys) > 1 and chosen.mode in {"numerical", "datetime"}):
         return f"{chosen.mode} needs {'keys' if chosen.mode in {'md5', 'column'} else 'one key'}"
+    if chosen.mode == "column" and len({*chosen.keys}) < len(chosen.keys):
+        return "a column is named twice"
     for mode, name, value in (("md5", "count", chosen.count), ("numerical", "size", chosen.size)):
         if chosen.mode == mode and not (isinstance(value, int) and value > 0):
             return f"{mode} needs a {name}"

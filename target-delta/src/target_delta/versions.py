@@ -34,7 +34,7 @@ def version_keys(schema: StreamSchema) -> tuple[str, ...]:
                 f"a column of {HINT} is not in the SCHEMA, or has no order",
                 remedy="name scalar columns of the stream", stream=schema.stream, column=name,
             )  # fmt: skip
-    return tuple(names)
+    return tuple(dict.fromkeys(names))
 
 
 def by_version(table: pa.Table, versions: Sequence[str]) -> pa.Table:
