@@ -193,7 +193,7 @@ class Stream:
                 self._writing.do(self._resume.forget)
             self._done, self._version = self._version, None
         else:
-            self._repeated = None
+            self._done, self._repeated = self._repeated, None
         self._loader = self._into_table()
 
     def note_state(self) -> None:
