@@ -88,6 +88,26 @@ def test_an_empty_state_reads_everything(empty: dict[str, Any]) -> None:
     assert list(explain(empty, NOW)) == ["the STATE is empty: the next run reads everything"]
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"partitions": 5},
+        {"partitions": ["a"]},
+        {"partitions": [{"context": [1]}]},
+        {"parents": "x"},
+        {"halves": 1},
+        {"halves": {"a": 1}},
+    ],
+)
+def test_parts_that_are_none(kept: dict[str, Any]) -> None:
+    """What somebody has edited is refused by the stream that it is in, and not explained."""
+    said = "the STATE holds what no run has written (stream=a); remove bookmarks.a from the STATE"
+    for tool in (lambda: list(explain(state(a=kept), NOW)), lambda: rewind(state(a=kept), "a", "3")):
+        with pytest.raises(SettingsError) as refused:
+            tool()
+        assert str(refused.value) == f"{said} to read the stream from the start"
+
+
 @pytest.mark.parametrize("wrapper", ["singer_state", "value"])
 def test_meltanos_payload_and_a_whole_message_are_states_too(wrapper: str) -> None:
     """`meltano state get` prints a wrapped one."""

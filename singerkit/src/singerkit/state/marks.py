@@ -15,6 +15,7 @@ from singerkit.state.values import KEY, VALUE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_PARTS: Mapping[str, Any] = {"partitions": [], "parents": {}, "halves": {}}
 _WRAPPERS = ("singer_state", "value")  # Meltano's payload, and a whole STATE message
 
 
@@ -53,7 +54,20 @@ def bookmarks_of(state: Mapping[str, Any]) -> dict[str, Any]:
         raise SettingsError("the STATE has no bookmarks by stream", remedy="give the object that has `bookmarks` in it")
     if state and "bookmarks" not in state:
         raise SettingsError("this is no Singer STATE", remedy="give the object that has `bookmarks` in it")
+    if odd := [stream for stream, kept in bookmarks.items() if not _is_well_formed(kept)]:
+        remedy = f"remove bookmarks.{odd[0]} from the STATE to read the stream from the start"
+        raise SettingsError("the STATE holds what no run has written", stream=odd[0], remedy=remedy)
     return bookmarks
+
+
+def _is_well_formed(kept: Mapping[str, Any]) -> bool:
+    """Return whether what is kept by part has parts: somebody may have edited it since."""
+    parts, parents, halves = (kept.get(word) or empty for word, empty in _PARTS.items())
+    objects = (*parts, parents, halves) if isinstance(parts, list) else (None,)
+    if not all(isinstance(one, dict) for one in objects):
+        return False
+    inner = (*(part.get("context") or {} for part in parts), *halves.values())
+    return all(isinstance(one, dict) for one in inner)
 
 
 def marks_of(state: Mapping[str, Any]) -> list[Mark]:
