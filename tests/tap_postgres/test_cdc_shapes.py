@@ -157,6 +157,17 @@ def test_a_column_that_an_expression_changed(t: Database) -> None:
     assert third.records[S] == []
 
 
+def test_a_column_that_is_selected_later(t: Database) -> None:
+    """The log has no values of rows that nobody changes, so the table is read again, once."""
+    every = edited(discovered(t), S, selected=True, replication_method="LOG_BASED")
+    first = sync(t, catalog=edited(every, S, "v", selected=False))
+    second = sync(t, catalog=every, state=first.state)
+    third = sync(t, catalog=every, state=second.state)
+
+    assert applied([first, second, third]) == source(t)
+    assert third.records[S] == []
+
+
 def test_a_value_whose_column_is_gone(t: Database) -> None:
     """A row with a new key lacks a value that was stored apart; where its column was dropped since, nobody needs it."""
     first = capture(t)

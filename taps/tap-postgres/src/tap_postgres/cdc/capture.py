@@ -23,7 +23,7 @@ from singerkit.report import short
 from tap_postgres.cdc import lsn, requirements
 from tap_postgres.cdc.catalog import Catalog
 from tap_postgres.cdc.confirmation import Confirmation
-from tap_postgres.cdc.position import must_reload, of_load, parted, shape_of, stored
+from tap_postgres.cdc.position import of_load, parted, stored
 from tap_postgres.cdc.reading import Around, Limits, Pass
 from tap_postgres.cdc.rows import COLUMNS, OMITTED
 from tap_postgres.cdc.socket import AnotherServerError, Replication
@@ -174,7 +174,7 @@ class Capture:
         position = table.position
         if position is None:
             return True
-        why = must_reload(position.shape, table.known, table.published)
+        why = table.why_reload(position.shape)
         if why:
             _LOGGER.warning("the table is read again: %s, stream=%s", why, table.stream.name)
         return bool(why)
@@ -197,13 +197,13 @@ class Capture:
                 for table in tables:
                     self.tap.raise_if_stopped()
                     self._ensure_parts_fit(table)
-                    row_filter, shape = table.published.row_filter, shape_of(table.known, table.published)
+                    shape, row_filter = table.shape(), table.published.row_filter
                     table.stream.load(Moment(readers, created.lsn, server, shape, table.look_after_load, row_filter))
 
     def _ensure_parts_fit(self, table: Table) -> None:
         """Begin a load again whose parts were read before a change that the log does not tell."""
         begun = _begun(table)
-        if begun is not None and (why := must_reload(begun.shape, table.known, table.published)):
+        if begun is not None and (why := table.why_reload(begun.shape)):
             self.tap.logger.info("the load begins again: %s, stream=%s", why, table.stream.name)
             del table.stream.stream_state["full_load"]
 

@@ -113,12 +113,20 @@ def stored(state: Mapping[str, Any], streams: Iterable[str], server: Identity | 
     return min((position.begin for position in found), default=None)
 
 
-def shape_of(table: CapturedTable, published: Published | None = None, gone: Iterable[str] = ()) -> dict[str, Any]:
-    """Return what STATE keeps of a table, of how it is published, and of columns that are gone since it was read."""
+def shape_of(
+    table: CapturedTable,
+    published: Published | None = None,
+    gone: Iterable[str] = (),
+    left_out: Iterable[str] = (),
+) -> dict[str, Any]:
+    """Return what STATE keeps of a table, of how it is published, and of columns.
+
+    Those that are gone since it was read, and those that were there and not selected.
+    """
     columns = [[a.number, a.name, a.type_oid, a.typmod] for a in table.columns]
     written = [a.written for a in table.columns]
     shape = {"oid": table.oid, "filenode": table.filenode, "columns": columns, "written": written}
-    shape |= {"gone": names} if (names := sorted(gone)) else {}
+    shape |= {name: found for name, names in (("gone", gone), ("left_out", left_out)) if (found := sorted(names))}
     return shape | ({"published": published.as_shape()} if published else {})
 
 

@@ -71,6 +71,21 @@ class Table:
         if position := self.position:
             self.stream.stream_state.update(position.to_reload(why).as_bookmark())
 
+    def shape(self) -> dict[str, Any]:
+        """Return what STATE keeps of the table as it is known now."""
+        left_out = {column.name for column in self.stream.columns} - self._selected
+        return positions.shape_of(self.known, self.published, self._gone, left_out)
+
+    def why_reload(self, shape: Mapping[str, Any]) -> str:
+        """Return why rows that were read of a table of this shape have to be read anew, or nothing."""
+        if missed := self._selected & set(shape.get("left_out", ())):
+            return f"column {min(missed)} was not selected"
+        return positions.must_reload(shape, self.known, self.published)
+
+    @property
+    def _selected(self) -> set[str]:
+        return {column.name for column in self.stream.selected_columns}
+
     def look_after_load(self) -> dict[str, Any]:
         """Return the shape that goes with the rows that were read; where it changed meanwhile they are read again.
 
@@ -79,7 +94,7 @@ class Table:
         self._gone.clear()
         now = self._catalog.tables([self.name]).get(self.name)
         if now is not None and (now.columns, now.filenode) == (self.known.columns, self.known.filenode):
-            return positions.shape_of(self.known, self.published)
+            return self.shape()
         self.parked = "the table was altered while it was read"
         return {"reload": self.parked}
 
@@ -126,8 +141,7 @@ class Table:
         """Let the bookmark say that everything before a position has been sent, but for what is prepared at `begin`."""
         before = self.position
         if not self.parked and (before is None or before.lsn <= lsn):
-            shape = positions.shape_of(self.known, self.published, self._gone)
-            self.stream.stream_state.update(positions.Position(lsn, server, shape, begin).as_bookmark())
+            self.stream.stream_state.update(positions.Position(lsn, server, self.shape(), begin).as_bookmark())
 
     def _adopt(self, relation: m.Relation) -> None:
         """Go on with another shape of the table: a new SCHEMA where it has columns that the stream has not told yet."""
