@@ -19,8 +19,10 @@ from singerkit.rest.endpoint import Condition, Endpoint, Source
 from singerkit.rest.message import Answer, Request
 from singerkit.rest.retry import Policy
 from singerkit.rest.rules import Rule, vendor_words, verdict
+from singerkit.rest.settings import RestSettings
 from singerkit.rest.shape import Shaper, snake
 from singerkit.rest.tokens import OAuth2
+from singerkit.settings.read import read
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 JAN = datetime(2024, 1, 1, tzinfo=UTC)
@@ -417,3 +419,8 @@ def test_a_credential_that_is_not_set() -> None:
 def test_conditions(is_: Any, value: Any, record: dict[str, Any], expected: bool) -> None:
     """A field that is not there meets only `!=` and `absent`."""
     assert holds(Condition(field="f", is_=is_, value=value), record.get("f")) is expected
+
+
+def test_a_timeout_that_no_socket_can_wait_for() -> None:
+    """It is refused as a setting, in place of a traceback at the first request."""
+    assert read(RestSettings, {"request_timeout_s": 1e20}).errors == ("request_timeout_s: must be at most 86400",)

@@ -36,7 +36,7 @@ class RestSettings(TapSettings):
         ),
     ] = None
     request_timeout_s: Annotated[
-        float, Input("Request timeout", "Seconds to wait for an answer.", schema=AT_LEAST_ONE)
+        float, Input("Request timeout", "Seconds to wait for an answer.", schema={"minimum": 1, "maximum": 86_400})
     ] = 60
     max_attempts: Annotated[
         int | None,
