@@ -21,6 +21,9 @@ class Spiral(Pages):
     style: ClassVar[str] = "spiral"
     turns: int
     '''How often.'''
+
+    def next(self, request, answer):
+        '''Return nothing: there is one page.'''
 """
 
 

@@ -5,6 +5,7 @@ Takes the request that was sent and its answer; gives the next request, or None 
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,7 +22,7 @@ class NoWayOnError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pages:
+class Pages(abc.ABC):
     """What all page styles share: how many records to ask for, and where to say so."""
 
     style: ClassVar[str]
@@ -43,9 +44,9 @@ class Pages:
         """Return the request for the first page."""
         return request.with_values(self.into, {self.size_param: self.size}) if self.size_param else request
 
+    @abc.abstractmethod
     def next(self, request: Request, answer: Answer) -> Request | None:
         """Return the request for the page after this answer, or None where it was the last."""
-        raise NotImplementedError  # each style says it; there is no page without a style
 
     def unseen(self, before: Sequence[Any], records: list[Any]) -> list[Any]:  # noqa: ARG002  # most pages share none
         """Return the records of a page that the page before has not shown."""

@@ -5,6 +5,7 @@ Takes rows whose texts are filled from settings; gives requests for tokens and r
 
 from __future__ import annotations
 
+import abc
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -37,7 +38,7 @@ class Token:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenAuth(Auth):
+class TokenAuth(Auth, abc.ABC):
     """What all logins share: a request that gives a token, and where the token goes."""
 
     header: str = "Authorization"
@@ -47,9 +48,9 @@ class TokenAuth(Auth):
     path: str = "access_token"
     """JSONPath of the token in the answer."""
 
+    @abc.abstractmethod
     def request(self, before: Token | None) -> Request:
         """Return the request that gives a token; `before` is the token it replaces."""
-        raise NotImplementedError  # each kind of login says it; rows name only those
 
     def signer(self, send: Send) -> Signer:
         """Return a signer that logs in when it first signs, and again when the token ends."""
