@@ -70,7 +70,7 @@ def azurite() -> Iterator[Reached]:
     """Run Azurite, Microsoft's own emulator of Azure's blobs."""
     program = shutil.which("azurite-blob", path=f"{ROOT}/node_modules/.bin:{os.environ['PATH']}")
     if program is None:
-        pytest.skip("there is no azurite-blob: npm install azurite")
+        pytest.skip("there is no azurite-blob: npm install azurite")  # npm alone has it, not PyPI
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         port = _free_port()
         command = [program, "-l", folder, "--blobPort", port, "--skipApiVersionCheck", "--disableTelemetry"]
