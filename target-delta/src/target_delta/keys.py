@@ -27,7 +27,7 @@ _MOST_CODES = 1 << 62
 def last_rows(table: pa.Table, keys: Sequence[str]) -> Codes:
     """Return the positions of the last row of every key, ascending; a row with NULL in a key equals no other."""
     if any(table[key].null_count for key in keys):
-        return _last_of_whole(table, keys)
+        return _last_of_keyed(table, keys)
     if len(keys) == 1 and (numbers := _numbers(table, keys[0])) is not None and _differ(numbers):
         return np.arange(table.num_rows)
     codes, distinct = group_numbers(table, keys)
@@ -39,11 +39,17 @@ def last_rows(table: pa.Table, keys: Sequence[str]) -> Codes:
     return last
 
 
-def _last_of_whole(table: pa.Table, keys: Sequence[str]) -> Codes:
-    """Return the positions of all rows with NULL in a key, and of the last row of every other key."""
+def keyed(table: pa.Table, keys: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which rows have a value in every key."""
     known = np.ones(table.num_rows, dtype=bool)
     for key in keys:
         known &= table[key].is_valid().to_numpy()
+    return known
+
+
+def _last_of_keyed(table: pa.Table, keys: Sequence[str]) -> Codes:
+    """Return the positions of all rows with NULL in a key, and of the last row of every other key."""
+    known = keyed(table, keys)
     last = last_rows(table.filter(pa.array(known)), keys)
     return np.sort(np.concatenate([np.flatnonzero(~known), np.flatnonzero(known)[last]]))
 

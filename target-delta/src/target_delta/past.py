@@ -17,7 +17,7 @@ from singerkit.errors import SafetyStopError, StoreError
 from target_delta.arrays import whole
 from target_delta.conform import conform
 from target_delta.history import entries
-from target_delta.keys import KeySet, last_per_key
+from target_delta.keys import KeySet, keyed, last_per_key
 from target_delta.loaders import named_as
 from target_delta.metadata import DELETED_AT
 from target_delta.omitted import COLUMN as OMITTED
@@ -167,7 +167,9 @@ class Past:
         came = [file for file in now.files if file.path not in known]
         for file in came:
             for rows in read(store, file, now.schema, schema.names):
-                some = _keyed(rows, self.keys) if only is None else rows.filter(only.positions(rows).is_valid())
+                # from before a column became a key it is NULL there: such a row has no key that could be followed
+                of_keys = pa.array(keyed(rows, self.keys)) if only is None else only.positions(rows).is_valid()
+                some = rows.filter(of_keys)
                 yield from self._seen(some, happened.time)
         if then is not None and not happened.may_delete:
             return
@@ -253,13 +255,6 @@ def _followed(past: Snapshot | None, now: Snapshot) -> int | None:
 def _identity(table: Snapshot) -> int:
     """Return a number that stands for a table, whatever becomes of it."""
     return int(hashlib.sha256(str(table.delta.metadata().id).encode()).hexdigest()[:_DIGITS], 16)
-
-
-def _keyed(rows: pa.Table, keys: Sequence[str]) -> pa.Table:
-    """Return the rows without those that have NULL in a key, as from before a column became one."""
-    for key in keys:
-        rows = rows.filter(rows[key].is_valid()) if rows[key].null_count else rows
-    return rows
 
 
 def _instants(column: pa.Array) -> pa.Array:

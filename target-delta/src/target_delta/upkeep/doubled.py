@@ -56,21 +56,11 @@ def kept(
     for low, high in pairwise(bounds):
         alive()
         numbers, rows = keys_between(store, files, schema, columns, key, low, high)
-        whole = _whole(rows, keys)
-        numbers, rows = numbers[whole], rows.filter(pa.array(whole))
         placed = rows.append_column(_PLACE, pa.array(np.arange(len(numbers))))
         ordered = by_version(placed, [newest] if newest else [])
         keep[numbers] = False
         keep[numbers[ordered[_PLACE].to_numpy()[last_rows(ordered, keys)]]] = True
     return [keep[start:end] for start, end in pairwise(starts)]
-
-
-def _whole(rows: pa.Table, keys: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which rows have a value in every key."""
-    whole = np.ones(rows.num_rows, dtype=bool)
-    for name in keys:
-        whole &= rows[name].is_valid().to_numpy()
-    return whole
 
 
 def _counted(store: Store, file: LiveFile) -> int:
