@@ -5,6 +5,7 @@ Takes the rows of parents; gives contexts. Refuses a parent without a value that
 
 from __future__ import annotations
 
+import hashlib
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -65,13 +66,13 @@ class Families:
         row = replace(row, params={**row.params, **parent.query})
         bound = row.bookmark(parent.changed_by) if parent.changed_by else None
         walk = parents.walk_of(row, parent.query, parent.changed_by, since)
-        met: set[str] = set()
+        met: set[bytes] = set()
         for found in self.parents.facts(row.name, walk, lambda: self._facts(row, bound, since)):
             if not _wanted(child, parent, found):
                 continue
             context = _context(child, parent, bound, found)
             if not child.keys:  # a parent that is on two pages would double its children, and no key tells
-                asked = repr((context.params, context.columns))
+                asked = hashlib.blake2b(repr((context.params, context.columns)).encode(), digest_size=16).digest()
                 if asked in met:
                     continue
                 met.add(asked)
