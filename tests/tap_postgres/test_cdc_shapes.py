@@ -12,7 +12,7 @@ import pytest
 from singerkit.errors import SettingsError
 from tests.postgres_server import Database, database, server
 from tests.tap_postgres.running import discovered, edited, sync
-from tests.tap_postgres.test_cdc_sync import S, applied, capture, cut_short, following, source, t
+from tests.tap_postgres.test_cdc_sync import S, applied, capture, captures, cut_short, following, source, t
 
 if TYPE_CHECKING:
     from tests.tap_postgres.running import Run
@@ -132,29 +132,20 @@ def test_a_column_that_was_dropped_and_made_again(t: Database) -> None:
 
 def test_a_column_that_is_made_again_after_a_run_without_it(t: Database) -> None:
     """A loader keeps the values of a column that was dropped, so its name stays known for as long."""
-    first = capture(t)
-    t.psql("ALTER TABLE t DROP v; INSERT INTO t VALUES (4)")
-    second = capture(t, first.state)
-    t.psql("INSERT INTO t VALUES (5)")
-    third = capture(t, second.state)
-    t.psql("ALTER TABLE t ADD v text")
-    fourth = capture(t, third.state)
-    fifth = capture(t, fourth.state)
+    scripts = ("ALTER TABLE t DROP v; INSERT INTO t VALUES (4)", "INSERT INTO t VALUES (5)", "ALTER TABLE t ADD v text")
+    runs = captures(t, *scripts)
+    last = capture(t, runs[-1].state)
 
-    assert applied([first, second, third, fourth, fifth]) == source(t)
-    assert fifth.records[S] == []
+    assert applied([*runs, last]) == source(t)
+    assert last.records[S] == []
 
 
 def test_a_column_that_an_expression_changed(t: Database) -> None:
     """A rewrite that keeps the type changes values all the same, and the log has none of them."""
-    first = capture(t)
-    t.psql("ALTER TABLE t ALTER v TYPE text USING upper(v)")
-    second = capture(t, first.state)
-    t.psql("VACUUM FULL t")
-    third = capture(t, second.state)
+    runs = captures(t, "ALTER TABLE t ALTER v TYPE text USING upper(v)", "VACUUM FULL t")
 
-    assert applied([first, second, third]) == source(t)
-    assert third.records[S] == []
+    assert applied(runs) == source(t)
+    assert runs[-1].records[S] == []
 
 
 def test_a_column_that_is_selected_later(t: Database) -> None:

@@ -46,6 +46,15 @@ def capture(database: Database, state: Any = None, **config: Any) -> Run:
     return run
 
 
+def captures(database: Database, *scripts: str) -> list[Run]:
+    """Return a first run, and one after each script, each with the STATE of the one before."""
+    runs = [capture(database)]
+    for script in scripts:
+        database.psql(script)
+        runs.append(capture(database, runs[-1].state))
+    return runs
+
+
 def applied(runs: Sequence[Run], stream: str = S, key: str = "id") -> dict[Any, dict[str, Any]]:
     """Return what a loader that upserts and really deletes has in the end; a load that was cut short goes on."""
     rows: dict[Any, dict[str, Any]] = {}
@@ -142,11 +151,11 @@ def test_the_whole_row_comes_where_the_identity_is_full(t: Database) -> None:
 
 def test_a_column_that_is_added_comes_with_a_new_schema(t: Database) -> None:
     """A nullable column needs no more than a SCHEMA; one with a default, or another name, a new read of the table."""
-    first = capture(t)
-    t.psql("INSERT INTO t VALUES (4); ALTER TABLE t ADD w int; INSERT INTO t VALUES (5, 'v', NULL, 7)")
-    second = capture(t, first.state)
-    t.psql("ALTER TABLE t ADD d int DEFAULT 9; ALTER TABLE t RENAME w TO renamed; ALTER TABLE t DROP v")
-    third = capture(t, second.state)
+    first, second, third = captures(
+        t,
+        "INSERT INTO t VALUES (4); ALTER TABLE t ADD w int; INSERT INTO t VALUES (5, 'v', NULL, 7)",
+        "ALTER TABLE t ADD d int DEFAULT 9; ALTER TABLE t RENAME w TO renamed; ALTER TABLE t DROP v",
+    )
     fourth = capture(t, third.state)
 
     assert not second.of("ACTIVATE_VERSION")
